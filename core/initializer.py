@@ -1,0 +1,24 @@
+"""What an initializer is: a rule that draws the starting values of a weight tensor."""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import numpy as np
+
+from core.arrays import Array, Model, Shape
+
+Fans = tuple[int, int]
+"""Inputs and outputs of one unit: what keeps, or loses, the variance of a signal."""
+
+
+class Initializer(Model):
+    """A rule that draws starting weights from a shape and its fans."""
+
+    aliases: ClassVar[tuple[str, ...]] = ()
+    """Other names people know the kind by; specs are written out with `kind`."""
+
+    kind: str
+
+    @abstractmethod
+    def draw(self, shape: Shape, fans: Fans, generator: np.random.Generator) -> Array:
+        """float64 weights of this shape."""

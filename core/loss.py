@@ -1,0 +1,98 @@
+"""What a loss is: a number that says how far an output is from its target, and its gradient."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import DTypeLike
+from pydantic import Field
+
+from core.arrays import Array, Call, Model, Shape
+from core.classes import Scale
+from core.op import Name
+
+TargetType = Literal["number", "class"]
+
+
+@dataclass
+class LossSite:
+    """Where a loss computes: output y (n, …), target t, and the gradient to write.
+
+    `value` is a 0-d array of float64 (complex128 under the complex step) for the reduced, unweighted term.
+    `sample_weight` is (n,) or None. `dy` is None in a plan without a backward pass.
+    """
+
+    y: Array
+    t: Array
+    dy: Array | None
+    value: Array
+    sample_weight: Array | None = None
+    _scratch: dict[str, Array] = field(default_factory=dict)
+
+    def scratch(self, name: str, shape: Shape, dtype: DTypeLike | None = None) -> Array:
+        """A work array that forward and backward share under `name`; made once, never cleared."""
+        if name not in self._scratch:
+            self._scratch[name] = np.zeros(shape, dtype or self.y.dtype)
+        return self._scratch[name]
+
+
+class Loss(Model):
+    """One term of the objective: `weight` times the loss of node `input` against target `target`."""
+
+    kind: str
+
+    input: Name | None = None
+    """Node (or network input) whose output is judged; the last layer when left out."""
+
+    target: Name | None = None
+    """Name of the target; the only one when left out."""
+
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    """Factor of this term in the total."""
+
+    reduction: Literal["mean", "sum"] = "mean"
+    """Mean over the entries of the unreduced loss, or their sum."""
+
+    sample_weight: list[Annotated[float, Field(ge=0)]] | Name | None = None
+    """One factor an example: a list beside an inline batch, or the name of a column in a job."""
+
+    output_scale: ClassVar[Scale | None] = None
+    """What it takes outputs for, if they stand for probabilities; None for numbers and for mere scores."""
+
+    chooses_one: ClassVar[bool] = True
+    """Whether the probabilities on the last axis are of classes of which one holds; else each is of a yes."""
+
+    @classmethod
+    def examples(cls, generator: np.random.Generator) -> list[tuple[Self, Array, Array]]:
+        """Losses of this kind with outputs and targets; what holds of every loss is tested on these."""
+        outputs, targets = generator.normal(size=(2, 4, 3))
+        given: list[dict[str, object]] = [{}, {"reduction": "sum"}, {"weight": 0.3}]
+        return [(cls.model_validate(fields), outputs, targets) for fields in given]
+
+    @abstractmethod
+    def target_type(self) -> TargetType:
+        """Whether the target holds numbers or class indices."""
+
+    @abstractmethod
+    def target_shape(self, output: Shape) -> Shape:
+        """Shape of one example's target for an output of this shape. Raises core.op.ShapeMismatch."""
+
+    @abstractmethod
+    def forward(self, site: LossSite) -> Sequence[Call]:
+        """Calls that write `site.value` from `site.y` and `site.t`."""
+
+    @abstractmethod
+    def backward(self, site: LossSite) -> Sequence[Call]:
+        """Calls that write `weight` · d value / dy into `site.dy`; forward has run before."""
+
+    def kinks(self, site: LossSite) -> Sequence[Callable[[], Array]]:
+        """Readings whose pattern changes where the loss is not differentiable; none for smooth losses."""
+        return ()
+
+
+def weight_column(site: LossSite, axes: int) -> Array:
+    """The weights of the examples as a view that multiplies an array with this many axes, the batch first."""
+    assert site.sample_weight is not None
+    return site.sample_weight.reshape(-1, *(1,) * (axes - 1))

@@ -1,0 +1,136 @@
+"""What an op is: one kind of node, with its hyper-parameters, shapes, parameters and the calls that compute it.
+
+An op says its formulas once, as calls on given arrays. The plan binds them to buffers that live as long as the
+plan; the interpreter binds them to fresh arrays and runs them at once. Both therefore compute the same thing, and
+the tests hold the one against the other.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Self
+
+import numpy as np
+from numpy.typing import DTypeLike
+from pydantic import Field
+
+from core.arrays import Array, Call, Model, Shape, Tensor
+from core.initializers import AnyInitializer
+
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z_][A-Za-z0-9_.\-]*$")]
+
+
+@dataclass(frozen=True)
+class ParameterShape:
+    """One parameter tensor of a node and the fans its initializer scales by."""
+
+    shape: Shape
+    fan_in: int
+    fan_out: int
+    is_bias: bool = False
+    """Biases start at zero and are left out of penalties unless named."""
+
+
+@dataclass
+class Site:
+    """Where an op computes: the arrays of one node in one plan, the batch first in every activation.
+
+    `dx` holds None for an input whose gradient nobody asks for; `dparams` likewise.
+    """
+
+    x: tuple[Array, ...]
+    y: Array
+    dy: Array | None
+    dx: tuple[Array | None, ...]
+    params: Mapping[str, Array]
+    dparams: Mapping[str, Array | None]
+    state: Mapping[str, Array] = field(default_factory=dict)
+    training: bool = False
+    generator: np.random.Generator | None = None
+    """Source of an op's own randomness in training mode; the plan seeds it anew for each epoch."""
+
+    _scratch: dict[str, Array] = field(default_factory=dict)
+
+    def scratch(self, name: str, shape: Shape, dtype: DTypeLike | None = None) -> Array:
+        """A work array that forward and backward share under `name`; made once, never cleared."""
+        if name not in self._scratch:
+            self._scratch[name] = np.zeros(shape, dtype or self.y.dtype)
+        return self._scratch[name]
+
+
+class ShapeMismatch(Exception):
+    """The shapes that reach a node do not fit its op; the message says which and what would fit."""
+
+
+class Op(Model):
+    """One node of a network: `op` names the kind, the other fields are its hyper-parameters."""
+
+    op: str
+
+    id: Name | None = None
+    """Name of the node, unique in the network."""
+
+    inputs: Annotated[list[Name], Field(max_length=1000)] | None = None
+    """What feeds the node: ids of nodes or names of network inputs."""
+
+    share: Name | None = None
+    """Id of a node of the same op whose parameters this one uses too; their gradients add up under the owner."""
+
+    params: dict[str, Tensor] | None = None
+    """Explicit starting values."""
+
+    init: AnyInitializer | None = None
+    """How weights start when `params` does not give them."""
+
+    arity: ClassVar[int | None] = 1
+    """How many inputs the op takes; None for one or more."""
+
+    rectifies: ClassVar[bool] = False
+    """Whether it stops about half of the signal, so that weights before it should start twice as varied (He 2015)."""
+
+    is_random: ClassVar[bool] = False
+    """Whether it draws random numbers in training mode."""
+
+    explanation: ClassVar[str] = ""
+    """One sentence and the formula, as shown to people."""
+
+    @classmethod
+    def examples(cls) -> list[tuple[Self, list[Shape]]]:
+        """Nodes of this kind with the shapes that feed them; what holds of every op is tested on these."""
+        return [(cls.model_validate({}), [(3,)])]
+
+    @abstractmethod
+    def output_shape(self, inputs: Sequence[Shape]) -> Shape:
+        """Shape of one example's output. Raises ShapeMismatch."""
+
+    def parameter_shapes(self, inputs: Sequence[Shape]) -> dict[str, ParameterShape]:
+        """The parameters of the node, in the order they lie in the flat vector; none unless the op says so."""
+        return {}
+
+    @abstractmethod
+    def forward(self, site: Site) -> Sequence[Call]:
+        """Calls that write `site.y` from `site.x`."""
+
+    @abstractmethod
+    def backward(self, site: Site) -> Sequence[Call]:
+        """Calls that write every `site.dx` and `site.dparams` that is not None from `site.dy`."""
+
+    def kinks(self, site: Site) -> Sequence[Callable[[], Array]]:
+        """Readings whose pattern changes where the op is not differentiable; none for smooth ops."""
+        return ()
+
+    def flops(self, inputs: Sequence[Shape]) -> int:
+        """Floating-point operations of one example's forward pass."""
+        size = 1
+        for axis in self.output_shape(inputs):
+            size *= axis
+        return size
+
+
+def same_shape(inputs: Sequence[Shape]) -> Shape:
+    """The one shape that all inputs have. Raises ShapeMismatch."""
+    first, *others = inputs
+    for shape in others:
+        if shape != first:
+            raise ShapeMismatch(f"needs inputs of one shape, and gets {list(first)} and {list(shape)}")
+    return first

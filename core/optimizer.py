@@ -1,0 +1,54 @@
+"""What an optimizer is: a rule that moves the flat parameter vector against its gradient."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from core.arrays import Array, Call, Model
+
+
+@dataclass
+class OptimizerSite:
+    """Where an optimizer works: a stretch of the flat parameter vector θ, its gradient, and its own memory.
+
+    `slots` are vectors as long as θ that live from step to step and into every checkpoint. `scalars` are 0-d arrays
+    of θ's type, set before each step to what `Optimizer.scalars` says: a 0-d operand costs 0.22 µs, a float 0.50.
+    """
+
+    parameters: Array
+    gradient: Array
+    slots: Mapping[str, Array]
+    scalars: Mapping[str, Array]
+    workspace: dict[str, Array] = field(default_factory=dict)
+    """Shared by the stretches of one vector, of which the first is the longest."""
+
+    def scratch(self, name: str) -> Array:
+        """A work vector as long as θ, the same memory for every stretch of one vector."""
+        if name not in self.workspace:
+            self.workspace[name] = np.zeros_like(self.parameters)
+        return self.workspace[name][: len(self.parameters)]
+
+
+class Optimizer(Model):
+    """An update rule and its hyper-parameters."""
+
+    kind: str
+
+    learning_rate: Annotated[float, Field(gt=0)]
+    """Step size before the schedule."""
+
+    @abstractmethod
+    def slots(self) -> dict[str, float]:
+        """Names of the vectors the rule remembers, each with its starting value."""
+
+    @abstractmethod
+    def scalars(self, step: int, learning_rate: float) -> dict[str, float]:
+        """The numbers of this step (from 1), e.g. bias corrections; always under the same names."""
+
+    @abstractmethod
+    def update(self, site: OptimizerSite) -> Sequence[Call]:
+        """Calls that move `site.parameters`; the gradient may be overwritten."""
