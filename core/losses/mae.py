@@ -1,0 +1,28 @@
+"""Absolute error."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Literal
+
+import numpy as np
+
+from core.arrays import Array, Call, call
+from core.calls import constant, magnitude
+from core.entrywise import Entrywise, residual
+from core.loss import LossSite
+
+
+class Mae(Entrywise):
+    """l = |y − t|, slope the sign of y − t, 0 where they are equal."""
+
+    kind: Literal["mae"] = "mae"
+
+    def entries(self, site: LossSite, out: Array) -> Sequence[Call]:
+        error, subtract = residual(site)
+        return [subtract, *magnitude(error, out)]
+
+    def slopes(self, site: LossSite, out: Array, scale: float) -> Sequence[Call]:
+        return [call(np.sign, residual(site)[0].real, out), call(np.multiply, out, constant(scale, out), out)]
+
+    def kinks(self, site: LossSite) -> Sequence[Callable[[], Array]]:
+        return [partial(np.greater, site.y.real, site.t)]

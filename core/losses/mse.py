@@ -1,0 +1,24 @@
+"""Squared error."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from core.arrays import Array, Call, call
+from core.calls import constant
+from core.entrywise import Entrywise, residual
+from core.loss import LossSite
+
+
+class Mse(Entrywise):
+    """l = (y − t)², slope 2 (y − t); the mean is over examples and outputs."""
+
+    kind: Literal["mse"] = "mse"
+
+    def entries(self, site: LossSite, out: Array) -> Sequence[Call]:
+        error, subtract = residual(site)
+        return [subtract, call(np.multiply, error, error, out)]
+
+    def slopes(self, site: LossSite, out: Array, scale: float) -> Sequence[Call]:
+        return [call(np.multiply, residual(site)[0], constant(2.0 * scale, out), out)]
