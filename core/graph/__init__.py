@@ -1,0 +1,1 @@
+"""From a network to numbers: checked graph, parameter layout, static plan, plain interpreter."""

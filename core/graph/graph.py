@@ -1,0 +1,103 @@
+"""A checked network: nodes in an order that can be computed, with shapes, parameters and losses resolved."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from core.arrays import Array, Shape, size_of
+from core.loss import Loss, TargetType
+from core.network import InputSpec, Network
+from core.op import Op, ParameterShape
+from core.penalties import Penalty
+
+
+@dataclass(frozen=True)
+class Node:
+    """One vertex: its op, where its inputs come from, and the shapes of one example."""
+
+    id: str
+    op: Op
+    inputs: tuple[str, ...]
+    input_shapes: tuple[Shape, ...]
+    shape: Shape
+    parameters: Mapping[str, ParameterShape]
+    owner: str
+    """Id of the node that holds the parameters: this one, or the one it shares with."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a loss compares with: the shape of one example's target and whether it holds numbers or classes."""
+
+    shape: Shape
+    type: TargetType
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Where one parameter tensor lies in the flat vector."""
+
+    node: str
+    name: str
+    shape: Shape
+    start: int
+    is_bias: bool
+
+    @property
+    def stop(self) -> int:
+        return self.start + size_of(self.shape)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network that can be computed; nodes stand in topological order."""
+
+    network: Network
+    """The same in node form, defaults written out."""
+
+    inputs: Mapping[str, InputSpec]
+    nodes: tuple[Node, ...]
+    losses: tuple[Loss, ...]
+    targets: Mapping[str, Target]
+    penalties: tuple[Penalty, ...]
+    output: str
+    """Id of the node whose value is the prediction."""
+
+    @cached_property
+    def node(self) -> Mapping[str, Node]:
+        return {node.id: node for node in self.nodes}
+
+    @cached_property
+    def layout(self) -> tuple[Slice, ...]:
+        """The flat parameter vector, tensor by tensor, in topological order of the owners."""
+        slices: list[Slice] = []
+        start = 0
+        for node in self.nodes:
+            if node.owner != node.id:
+                continue
+            for name, parameter in node.parameters.items():
+                slices.append(Slice(node.id, name, parameter.shape, start, parameter.is_bias))
+                start = slices[-1].stop
+        return tuple(slices)
+
+    @property
+    def parameter_count(self) -> int:
+        return self.layout[-1].stop if self.layout else 0
+
+    def views(self, flat: Array) -> dict[str, dict[str, Array]]:
+        """The tensors of every owner as views of a flat vector."""
+        views: dict[str, dict[str, Array]] = {}
+        for piece in self.layout:
+            views.setdefault(piece.node, {})[piece.name] = flat[piece.start : piece.stop].reshape(piece.shape)
+        return views
+
+    def shape_of(self, name: str) -> Shape:
+        """Shape of one example of a node's value or of an input."""
+        return self.inputs[name].axes if name in self.inputs else self.node[name].shape
+
+    def penalized(self, penalty: Penalty) -> Iterator[Slice]:
+        """The tensors a penalty acts on: those it names, or every weight but no bias."""
+        named = None if penalty.params is None else set(penalty.params)
+        for piece in self.layout:
+            if (not piece.is_bias) if named is None else f"{piece.node}.{piece.name}" in named:
+                yield piece
