@@ -1,0 +1,44 @@
+"""What a run says while it runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+EndReason = Literal["max_epochs", "early_stopping", "diverged", "interrupted"]
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """One pass over the training split is done; epochs count from 1, steps over the whole run."""
+
+    epoch: int
+    step: int
+    learning_rate: float
+    training: Mapping[str, float]
+    """`loss` is the example-weighted mean of the steps while the weights moved; penalties stand apart."""
+
+    validation: Mapping[str, float]
+    """Measured after the epoch, in evaluation mode; empty without a validation split."""
+
+    gradient_norm: float
+    """Mean over the steps of the L2 norm of the objective's gradient, before clipping."""
+
+    seconds: float
+    examples_per_second: float
+    best_epoch: int
+    is_best: bool
+    patience_left: int | None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The run is over; `epoch` is the last whole one."""
+
+    reason: EndReason
+    epoch: int
+    step: int
+    best_epoch: int | None
+    node: str | None = None
+    """First node that overflowed, if the run diverged."""
+
+    detail: str = ""

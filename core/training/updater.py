@@ -1,0 +1,48 @@
+"""An optimizer bound to the flat vectors of a run, and its memory."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from core.arrays import Array, Call
+from core.optimizer import Optimizer, OptimizerSite
+
+STRETCH = 32_768
+"""Parameters updated at a time: θ, g and Adam's two slots of a stretch stay in a 1 MB cache (0.5 MB in float32)."""
+
+WHOLE_BELOW = 100_000
+"""Below this one pass over the whole vector is faster, since each call has its own cost."""
+
+
+class Updater:
+    """The update calls of one optimizer over one parameter vector."""
+
+    def __init__(self, optimizer: Optimizer, parameters: Array, gradient: Array) -> None:
+        self.optimizer = optimizer
+        self.slots = {name: np.full_like(parameters, start) for name, start in optimizer.slots().items()}
+        self._scalars = {name: np.zeros((), parameters.dtype) for name in optimizer.scalars(1, 0.0)}
+        self._calls = self._bind(parameters, gradient)
+
+    def step(self, step: int, learning_rate: float) -> None:
+        """Move the parameters once; `step` counts from 1."""
+        for name, value in self.optimizer.scalars(step, learning_rate).items():
+            self._scalars[name][...] = value
+        for call in self._calls:
+            call()
+
+    def restore(self, slots: Mapping[str, Array]) -> None:
+        """Put back what a checkpoint remembered."""
+        for name, slot in self.slots.items():
+            slot[...] = slots[name]
+
+    def _bind(self, parameters: Array, gradient: Array) -> list[Call]:
+        size = len(parameters)
+        length = size if size <= WHOLE_BELOW else STRETCH
+        calls: list[Call] = []
+        workspace: dict[str, Array] = {}
+        for start in range(0, size, max(length, 1)):
+            stretch = slice(start, start + length)
+            slots = {name: slot[stretch] for name, slot in self.slots.items()}
+            site = OptimizerSite(parameters[stretch], gradient[stretch], slots, self._scalars, workspace)
+            calls += self.optimizer.update(site)
+        return calls

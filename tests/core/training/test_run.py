@@ -1,0 +1,143 @@
+"""A run can be stopped, stored and resumed with the bits of the undisturbed run, and says why it ends."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.graph.build import Surroundings, build
+from core.network import InputSpec, Network
+from core.optimizers import OPTIMIZERS
+from core.training.events import Ended, EpochEnded
+from core.training.examples import Examples
+from core.training.run import Run
+from core.training.spec import TrainingSpec
+
+LAYERS: list[dict[str, Any]] = [
+    {"op": "dense", "units": 8},
+    {"op": "relu"},
+    {"op": "dropout", "p": 0.3},
+    {"op": "dense", "units": 3},
+]
+
+
+def examples(rows: int, seed: int) -> Examples:
+    generator = np.random.default_rng(seed)
+    x = generator.standard_normal((rows, 4))
+    return Examples({"x": x}, {"y": (x[:, 0] > 0).astype(np.int64) + (x[:, 1] > 0)})
+
+
+def a_run(layers: list[dict[str, Any]] | None = None, **spec: Any) -> Run:
+    losses = [{"kind": "cross_entropy"}]
+    network = Network.model_validate(
+        {"layers": layers or LAYERS, "losses": losses, "penalties": [{"kind": "l2", "strength": 1e-3}]}
+    )
+    graph = build(network, Surroundings(inputs={"x": InputSpec(shape=[4])}))
+    settings = {"optimizer": {"kind": "adam", "learning_rate": 0.01}, "batch_size": 7, "epochs": 6} | spec
+    return Run(graph, TrainingSpec.model_validate(settings), examples(50, 0), examples(20, 1))
+
+
+def after(times: int) -> Callable[[], bool]:
+    """Asks for a stop after this many questions."""
+    left = [times]
+
+    def should_stop() -> bool:
+        left[0] -= 1
+        return left[0] < 0
+
+    return should_stop
+
+
+def test_the_same_seed_gives_the_same_bits() -> None:
+    runs = [a_run(seed=3), a_run(seed=3), a_run(seed=4)]
+    weights = [(list(run.events()), run.final_weights())[1] for run in runs]
+    assert weights[0] == weights[1] != weights[2]
+
+
+@pytest.mark.parametrize("kind", sorted(OPTIMIZERS))
+def test_stop_and_resume_gives_the_bits_of_the_undisturbed_run(kind: str) -> None:
+    """Stopped in the middle of an epoch: that epoch is run again from its checkpoint, dropout and all."""
+    spec: dict[str, Any] = {"optimizer": {"kind": kind, "learning_rate": 0.01}, "early_stopping": {"patience": 2}}
+    undisturbed = a_run(**spec)
+    events = list(undisturbed.events())
+    stopped = a_run(**spec)
+    interrupted = list(stopped.events(after(20)))
+    assert isinstance(interrupted[-1], Ended) and interrupted[-1].reason == "interrupted"
+    assert interrupted[-1].epoch == 2
+    first = a_run(**spec)
+    stored, best = None, None
+    for event in first.events():
+        if isinstance(event, EpochEnded) and event.is_best:
+            best = first.checkpoint().weights
+        if isinstance(event, EpochEnded) and event.epoch == 2:
+            stored = first.checkpoint()
+            break
+    assert stored is not None
+    resumed = a_run(**spec)
+    resumed.restore(stored, best)
+    again = list(resumed.events())
+    assert resumed.final_weights() == undisturbed.final_weights()
+    assert resumed.checkpoint() == undisturbed.checkpoint()
+    for theirs, ours in zip(events[2:], again, strict=True):
+        if isinstance(theirs, EpochEnded) and isinstance(ours, EpochEnded):
+            assert (theirs.training, theirs.validation, theirs.step) == (ours.training, ours.validation, ours.step)
+
+
+def test_early_stopping_restores_the_weights_of_the_best_epoch() -> None:
+    run = a_run(epochs=200, optimizer={"kind": "sgd", "learning_rate": 1.5}, early_stopping={"patience": 3})
+    best = None
+    for event in run.events():
+        if isinstance(event, EpochEnded) and event.is_best:
+            best = run.checkpoint().weights
+    assert isinstance(event, Ended) and event.reason == "early_stopping"
+    assert run.final_weights() == best != run.checkpoint().weights
+
+
+def test_without_early_stopping_the_last_weights_are_the_model() -> None:
+    run = a_run()
+    list(run.events())
+    assert run.final_weights() == run.checkpoint().weights
+
+
+def test_a_run_that_diverges_names_the_first_node_that_overflowed() -> None:
+    layers: list[dict[str, Any]] = [
+        {"op": "dense", "units": 4, "id": "a"},
+        {"op": "square", "id": "b"},
+        {"op": "dense", "units": 3},
+    ]
+    run = a_run(layers, optimizer={"kind": "sgd", "learning_rate": 1e30})
+    *epochs, end = run.events()
+    assert isinstance(end, Ended) and end.reason == "diverged"
+    assert end.node in {"a", "b"}
+    assert all(np.isfinite(list(epoch.training.values())).all() for epoch in epochs if isinstance(epoch, EpochEnded))
+
+
+def test_the_penalty_is_reported_apart_from_the_loss() -> None:
+    first = next(a_run().events())
+    assert isinstance(first, EpochEnded) and first.training["penalty"] > 0
+
+
+def test_full_batch_takes_one_step_an_epoch() -> None:
+    *_, last, _ = a_run(batch_size="full").events()
+    assert isinstance(last, EpochEnded) and last.step == last.epoch == 6
+
+
+def test_clipping_bounds_what_the_optimizer_sees_but_not_what_is_reported() -> None:
+    free, clipped = (
+        a_run(epochs=1),
+        a_run(epochs=1, clip={"norm": 1e-9}, optimizer={"kind": "sgd", "learning_rate": 0.1}),
+    )
+    before = clipped.parameters.copy()
+    first = next(iter(clipped.events()))
+    assert isinstance(first, EpochEnded) and first.gradient_norm > 1e-3
+    assert np.abs(clipped.parameters - before).max() < 1e-8
+    assert next(iter(free.events())) is not None
+
+
+def test_statistics_and_validation_do_not_change_the_bits() -> None:
+    with_validation, without = a_run(), a_run()
+    without._validation = None
+    without._watch = without._watch.model_copy(update={"monitor": "training.loss"})
+    list(with_validation.events()), list(without.events())
+    assert with_validation.checkpoint().weights == without.checkpoint().weights
