@@ -35,10 +35,8 @@ class Plan:
         self.buffers = Buffers(graph, rows, parameters.dtype, self.wanted)
         self._forward, self._backward = self._compile(randomness or Randomness(graph, 0))
         self.output = self.buffers.values[graph.output]
-
-    @property
-    def rows(self) -> int:
-        return self.buffers.rows
+        self.rows = rows
+        self._terms = [(loss.weight, value) for loss, value in zip(graph.losses, self.buffers.losses, strict=True)]
 
     def forward(self) -> None:
         """Write every value and loss from the inputs, targets and parameters."""
@@ -59,9 +57,10 @@ class Plan:
 
     def loss(self) -> float:
         """The data term: the weighted sum of the loss terms, without penalties."""
-        return float(
-            sum(loss.weight * value for loss, value in zip(self.graph.losses, self.buffers.losses, strict=True))
-        )
+        total = 0.0
+        for weight, value in self._terms:
+            total += weight * float(value)
+        return total
 
     def first_non_finite(self) -> str | None:
         """The first node in topological order whose value is not finite, after `forward`."""

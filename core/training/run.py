@@ -58,6 +58,8 @@ class Run:
         self.gradient = np.zeros_like(self.parameters)
         self.epoch = self.step = 0
         self._training = training.typed(graph, dtype)
+        self._rows = training.rows
+        self._batch = self._rows if spec.batch_size == "full" else min(spec.batch_size, self._rows)
         self._validation = validation.typed(graph, dtype) if validation is not None and validation.rows else None
         self._measure: Measure = measure or (lambda outputs, targets: {})
         self._updater = Updater(spec.optimizer, self.parameters, self.gradient)
@@ -65,7 +67,7 @@ class Run:
         self._randomness = Randomness(graph, spec.seed)
         self._evaluator = Evaluator(graph, self.parameters)
         self._plans: dict[int, tuple[Plan, Feed]] = {}
-        self._outputs = np.zeros((self._training.rows, *graph.shape_of(graph.output)), dtype)
+        self._outputs = np.zeros((self._rows, *graph.shape_of(graph.output)), dtype)
         self._watch = spec.early_stopping or EarlyStopping(
             monitor="training.loss" if self._validation is None else "validation.loss", patience=spec.epochs
         )
@@ -129,7 +131,7 @@ class Run:
         order = self._order(epoch)
         self._randomness.begin_epoch(epoch)
         totals = Totals()
-        for start in range(0, self._training.rows, self._batch):
+        for start in range(0, self._rows, self._batch):
             if should_stop():
                 raise Interrupted
             step += 1
@@ -156,18 +158,13 @@ class Run:
             patience_left=None if self.spec.early_stopping is None else self._watch.patience - self._stopping.wait,
         )
 
-    @property
-    def _batch(self) -> int:
-        rows = self._training.rows
-        return rows if self.spec.batch_size == "full" else min(self.spec.batch_size, rows)
-
     def _order(self, epoch: int) -> Array | None:
         """The order of the rows; None for the order they have, which is all the same to a full batch."""
-        rows = self._training.rows
-        return permutation(self.spec.seed, epoch, rows) if self.spec.shuffle and self._batch < rows else None
+        reorders = self.spec.shuffle and self._batch < self._rows
+        return permutation(self.spec.seed, epoch, self._rows) if reorders else None
 
     def _update(self, start: int, order: Array | None, totals: Totals, *, step: int, rate: float) -> None:
-        stop = min(start + self._batch, self._training.rows)
+        stop = min(start + self._batch, self._rows)
         plan, feed = self._plan(stop - start)
         if order is None:
             feed.stretch(start, stop)

@@ -1,55 +1,33 @@
 """Every reference network whose kinds exist, by the plan and by the interpreter, in both precisions."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from core.arrays import Array
-from core.graph.build import Surroundings, build
+from core.graph.build import build
 from core.graph.graph import Graph
 from core.graph.initial import initial_parameters
 from core.graph.interpreter import interpret
 from core.graph.plan import Plan
 from core.graph.sites import Wanted
-from core.losses import LOSSES
-from core.network import InputSpec, Network
-from core.ops import OPS
+from core.network import Network
 from core.training.step import Penalties
+from tests.reference_networks import Case, cases, request_of
 
-FOLDER = Path(__file__).parents[2] / "reference"
-CASES = [case for path in sorted(FOLDER.glob("networks_*.json")) for case in json.loads(path.read_text())["cases"]]
 TOLERANCE = {"float64": 1e-10, "float32": 5e-5}
 
-
-def is_known(case: dict[str, Any]) -> bool:
-    return all(node["op"] in OPS for node in case["nodes"]) and all(t["kind"] in LOSSES for t in case["loss"]["terms"])
-
-
-KNOWN = [case for case in CASES if is_known(case)]
+KNOWN = cases()
 every_case = pytest.mark.parametrize("case", KNOWN, ids=[case["name"] for case in KNOWN])
 every_type = pytest.mark.parametrize("dtype", TOLERANCE)
 
 
-def graph_of(case: dict[str, Any]) -> Graph:
-    nodes = [{k: v for k, v in node.items() if k != "attrs"} | node.get("attrs", {}) for node in case["nodes"]]
-    penalties = [
-        {"kind": p["kind"], "strength": p["lambda"], "params": [".".join(names) for names in p["params"]]}
-        for p in case["loss"].get("penalties", [])
-    ]
-    network = Network.model_validate({"nodes": nodes, "losses": case["loss"]["terms"], "penalties": penalties})
-    inputs = {
-        name: InputSpec(shape=list(np.shape(entry["data"])[1:]), dtype=entry["dtype"])
-        for name, entry in case["inputs"].items()
-    }
-    return build(network, Surroundings(inputs=inputs))
+def graph_of(case: Case) -> Graph:
+    return build(Network.model_validate(request_of(case)["subject"]["network"]))
 
 
-def batch(
-    case: dict[str, Any], graph: Graph, dtype: str
-) -> tuple[dict[str, Array], dict[str, Array], dict[int, Array]]:
+def batch(case: Case, graph: Graph, dtype: str) -> tuple[dict[str, Array], dict[str, Array], dict[int, Array]]:
     inputs = {name: np.array(entry["data"], dtype) for name, entry in case["inputs"].items()}
     targets = {
         name: np.array(entry["data"], np.intp if graph.targets[name].type == "class" else dtype)
@@ -69,7 +47,7 @@ def close(ours: Array, expected: Any, tolerance: float) -> None:
 
 @every_type
 @every_case
-def test_the_interpreter_gives_the_reference_numbers(case: dict[str, Any], dtype: str) -> None:
+def test_the_interpreter_gives_the_reference_numbers(case: Case, dtype: str) -> None:
     graph, tolerance = graph_of(case), TOLERANCE[dtype]
     parameters = initial_parameters(graph, 0, dtype)
     inputs, targets, weights = batch(case, graph, dtype)
@@ -86,7 +64,7 @@ def test_the_interpreter_gives_the_reference_numbers(case: dict[str, Any], dtype
 
 @every_type
 @every_case
-def test_the_plan_gives_the_reference_numbers(case: dict[str, Any], dtype: str) -> None:
+def test_the_plan_gives_the_reference_numbers(case: Case, dtype: str) -> None:
     graph, tolerance = graph_of(case), TOLERANCE[dtype]
     parameters = initial_parameters(graph, 0, dtype)
     inputs, targets, weights = batch(case, graph, dtype)

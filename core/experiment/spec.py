@@ -1,0 +1,87 @@
+"""What a job says of its experiment; only `target` is needed."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from core.arrays import Model
+from core.losses import AnyLoss
+from core.network import Network
+from core.optimizers import AnyOptimizer
+from core.penalties import Penalty
+from core.schedules import AnySchedule
+from core.training.clipping import Clip
+from core.training.stopping import EarlyStopping
+
+ColumnName = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class SplitSpec(Model):
+    """Which rows are learned from, which are watched after each epoch, and which are kept for the last test."""
+
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Share of the rows that is measured after each epoch."""
+
+    test: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share that is measured once, at the end."""
+
+    stratify: bool = True
+    """Whether each class is divided by the same shares."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Decides which rows go where; the job's own seed does not."""
+
+    validation_dataset: Annotated[str, Field(max_length=64)] | None = None
+    """Another data set to validate on, in place of a share of this one."""
+
+
+class ExperimentSpec(Model):
+    """What is learned from which columns, by which network, and how."""
+
+    target: ColumnName | Annotated[list[ColumnName], Field(min_length=1, max_length=1000)]
+    """Column to predict, or several columns of numbers."""
+
+    features: Annotated[list[ColumnName], Field(min_length=1, max_length=100_000)] | None = None
+    """Columns to predict from; left out, all others but texts."""
+
+    preparation: Literal["auto", "none"] = "auto"
+    """`auto` fills gaps, standardizes numbers and one-hot encodes categories; `none` feeds numbers as they are."""
+
+    split: SplitSpec = SplitSpec()
+    """Left out, a fifth of the rows is for validation."""
+
+    network: Network | None = None
+    """Left out, a network that does well on small tables."""
+
+    loss: AnyLoss | None = None
+    """Left out, cross_entropy for classes and mse for numbers."""
+
+    optimizer: AnyOptimizer | None = None
+    """Left out, Adam with its usual hyper-parameters."""
+
+    schedule: AnySchedule | None = None
+    """Learning rate by epoch; left out, constant."""
+
+    penalties: Annotated[list[Penalty], Field(max_length=1000)] = []
+    """L1 and L2 terms, beside those the network brings."""
+
+    clip: Clip | None = None
+    """Bound on the gradient before each update."""
+
+    batch_size: Annotated[int, Field(ge=1, le=10_000_000)] | Literal["full"] | None = None
+    """Examples a step; "full" is gradient descent on the whole split, 1 plain stochastic descent."""
+
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Passes over the training split; left out together with `early_stopping`, as many as validation improves for."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Decides starting weights, order of rows and dropout; the same seed gives the same bits."""
+
+    dtype: Literal["float32", "float64"] = "float32"
+    """Precision of the run."""
+
+    shuffle: bool = True
+    """Whether rows come in a new order each epoch; a short last batch is kept either way."""
+
+    early_stopping: EarlyStopping | None = None
+    """Stop when the watched value no longer improves; left out with `epochs` given, never."""

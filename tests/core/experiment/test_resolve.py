@@ -1,0 +1,162 @@
+"""What a description leaves open is decided, said, and decided the same way again; what is wrong is named at once."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.data.samples import draw_sample
+from core.data.table import CategoryColumn, NumberColumn, Table
+from core.errors import Invalid
+from core.experiment import Experiment, ExperimentSpec, resolve
+from core.training.events import Ended, EpochEnded
+
+IRIS = draw_sample("iris")
+CARS = draw_sample("cars")
+
+
+def experiment(table: Table, **description: Any) -> Experiment:
+    return resolve(ExperimentSpec.model_validate(description), table)
+
+
+def mistakes(table: Table, **description: Any) -> dict[str, str]:
+    with pytest.raises(Invalid) as error:
+        experiment(table, **description)
+    return {problem.pointer: problem.detail for problem in error.value.problems}
+
+
+def test_only_a_target_is_needed() -> None:
+    chosen = experiment(IRIS, target="species").spec
+    assert chosen.loss is not None and chosen.loss.kind == "cross_entropy"
+    assert chosen.network is not None and chosen.optimizer is not None and chosen.epochs is not None
+    assert chosen.early_stopping is not None and chosen.early_stopping.restore_best
+
+
+def test_numbers_are_learned_by_squared_error() -> None:
+    chosen = experiment(CARS, target="mpg")
+    assert chosen.spec.loss is not None and chosen.spec.loss.kind == "mse"
+    assert chosen.preparation.target.encoding == "number"
+
+
+def test_a_description_written_out_resolves_to_itself() -> None:
+    first = experiment(
+        IRIS, target="species", schedule={"kind": "cosine"}, epochs=7, penalties=[{"kind": "l2", "strength": 0.1}]
+    )
+    again = resolve(ExperimentSpec.model_validate_json(first.spec.model_dump_json()), IRIS)
+    assert again.spec == first.spec
+    assert again.preparation == first.preparation
+    np.testing.assert_array_equal(again.training.inputs["x"], first.training.inputs["x"])
+    assert again.run().checkpoint() == first.run().checkpoint()
+
+
+def test_whoever_says_how_long_gets_that_and_the_last_weights() -> None:
+    run = experiment(IRIS, target="species", epochs=3).run()
+    *_, last, end = run.events()
+    assert isinstance(last, EpochEnded) and last.epoch == 3
+    assert isinstance(end, Ended) and end.reason == "max_epochs"
+    assert run.final_weights() == run.checkpoint().weights
+
+
+def test_the_last_dense_takes_its_width_from_the_classes() -> None:
+    graph = experiment(IRIS, target="species", network={"layers": [{"op": "dense"}]}).graph
+    assert graph.shape_of(graph.output) == (3,)
+
+
+def test_the_features_feed_the_only_input_whatever_its_name() -> None:
+    nodes = [{"id": "o", "op": "dense", "inputs": ["flower"]}]
+    assert list(experiment(IRIS, target="species", network={"nodes": nodes}).training.inputs) == ["flower"]
+
+
+def test_a_network_may_bring_its_own_losses_and_then_the_job_may_not() -> None:
+    network = {
+        "layers": [{"op": "dense"}],
+        "losses": [{"kind": "cross_entropy", "target": "t", "label_smoothing": 0.1}],
+    }
+    own = experiment(IRIS, target="species", network=network)
+    assert own.spec.loss is None and list(own.training.targets) == ["t"]
+    assert "/loss" in mistakes(IRIS, target="species", network=network, loss={"kind": "cross_entropy"})
+
+
+@pytest.mark.parametrize(
+    ("description", "pointer"),
+    [
+        ({"target": "specie"}, "/target"),
+        ({"target": ["species", "nothing"]}, "/target/1"),
+        ({"target": "species", "features": ["sepal length", "species"]}, "/features/1"),
+        ({"target": "species", "loss": {"kind": "mse"}}, "/target"),
+        ({"target": "species", "loss": {"kind": "bce_with_logits"}}, "/target"),
+        ({"target": "species", "network": {"layers": [{"op": "dense", "units": 5}]}}, "/network"),
+        (
+            {"target": "species", "network": {"nodes": [{"id": "a", "op": "dense", "inputs": ["a"]}]}},
+            "/network/nodes/0/inputs",
+        ),
+        ({"target": "species", "split": {"validation": 0.6, "test": 0.6}}, "/split/validation"),
+        ({"target": "species", "early_stopping": {"monitor": "validation.rmse"}}, "/early_stopping/monitor"),
+        (
+            {"target": "species", "split": {"validation": 0}, "early_stopping": {"patience": 2}},
+            "/early_stopping/monitor",
+        ),
+        (
+            {"target": "species", "penalties": [{"kind": "l2", "strength": 1, "params": ["nobody.W"]}]},
+            "/penalties/0/params/0",
+        ),
+        ({"target": "species", "loss": {"kind": "cross_entropy", "sample_weight": "nothing"}}, "/loss/sample_weight"),
+        (
+            {"target": "species", "network": {"layers": [{"op": "dense", "units": 10**9}, {"op": "dense"}]}},
+            "/network/layers/0",
+        ),
+    ],
+)
+def test_a_mistake_is_named_where_it_stands(description: dict[str, Any], pointer: str) -> None:
+    found = mistakes(IRIS.take(np.arange(IRIS.rows)), **description)
+    assert pointer in found or any(place.startswith(pointer) for place in found), found
+
+
+def test_a_target_of_one_class_is_refused() -> None:
+    table = Table((NumberColumn("x", np.arange(10.0)), CategoryColumn("y", np.zeros(10, np.int32), ("a",))))
+    assert "/target" in mistakes(table, target="y")
+
+
+def test_rows_without_a_target_are_left_out_and_said_so() -> None:
+    values = np.arange(20.0)
+    values[3] = np.nan
+    table = Table((NumberColumn("x", np.arange(20.0)), NumberColumn("y", values)))
+    found = experiment(table, target="y")
+    assert 3 not in np.concatenate(found.rows)
+    assert any("1 row" in note for note in found.notes)
+
+
+def test_preparation_learns_nothing_from_rows_it_is_judged_on() -> None:
+    """Ten times larger validation rows leave the fitted means as they are."""
+    found = experiment(CARS, target="mpg")
+    scaled = tuple(
+        NumberColumn(c.name, np.where(np.isin(np.arange(CARS.rows), found.rows.validation), c.values * 10, c.values))
+        if isinstance(c, NumberColumn)
+        else c
+        for c in CARS.columns
+    )
+    assert experiment(Table(scaled), target="mpg").preparation == found.preparation
+
+
+def test_balanced_class_weights_give_every_class_the_same_say() -> None:
+    found = experiment(
+        draw_sample("penguins"), target="species", loss={"kind": "cross_entropy", "class_weight": "balanced"}
+    )
+    (loss,) = found.graph.losses
+    counts = np.bincount(found.training.targets["y"])
+    weights = np.array(loss.class_weight)  # type: ignore[attr-defined]  # a cross entropy
+    np.testing.assert_allclose(weights * counts, np.mean(weights * counts))
+    assert found.spec.loss is not None and found.spec.loss.class_weight == "balanced"  # type: ignore[attr-defined]  # likewise
+
+
+def test_another_data_set_can_validate() -> None:
+    spec = ExperimentSpec.model_validate({"target": "species", "split": {"validation_dataset": "ds_other"}})
+    found = resolve(spec, IRIS, validation_table=IRIS.take(np.arange(7)))
+    assert found.training.rows == 150 and found.validation is not None and found.validation.rows == 7
+
+
+def test_numbers_beyond_the_precision_of_the_run_are_refused() -> None:
+    table = Table((NumberColumn("x", np.linspace(0, 1e300, 20)), NumberColumn("y", np.arange(20.0))))
+    assert "/features" in mistakes(table, target="y", preparation="none")
+    assert experiment(table, target="y", preparation="none", dtype="float64").training.rows == 16
+    assert experiment(table, target="y").training.rows == 16
