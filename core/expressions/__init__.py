@@ -1,0 +1,1 @@
+"""Formulas of numbers: read, evaluated, and differentiated step by step."""
