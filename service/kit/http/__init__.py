@@ -1,0 +1,1 @@
+"""HTTP as every feature speaks it: problems, strict bodies, pages, sessions, retries."""

@@ -1,0 +1,1 @@
+"""What the server is: name, limits, and its documentation, all without the internet."""

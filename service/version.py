@@ -1,0 +1,3 @@
+"""The version of this checkout."""
+
+VERSION = "0.1.0"
