@@ -1,0 +1,1 @@
+"""Data sets: uploaded, inline or drawn; described, listed, read and deleted."""
