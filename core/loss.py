@@ -88,7 +88,7 @@ class Loss(Model):
         """Calls that write `weight` · d value / dy into `site.dy`; forward has run before."""
 
     def kinks(self, site: LossSite) -> Sequence[Callable[[], Array]]:
-        """Readings whose pattern changes where the loss is not differentiable; none for smooth losses."""
+        """Readings whose pattern changes where the slope has a jump or a bend; none for smooth losses."""
         return ()
 
 

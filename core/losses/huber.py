@@ -1,6 +1,6 @@
 """Huber's loss."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -35,3 +35,6 @@ class Huber(Entrywise):
     def slopes(self, site: LossSite, out: Array, scale: float) -> Sequence[Call]:
         error, _ = residual(site)
         return [*bent_square_slope(error, self.delta, out), call(np.multiply, out, constant(scale, out), out)]
+
+    def kinks(self, site: LossSite) -> Sequence[Callable[[], Array]]:
+        return [lambda: np.abs((site.y - site.t).real) > self.delta]

@@ -1,6 +1,6 @@
 """Absolute error with a round corner."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -37,3 +37,6 @@ class SmoothL1(Entrywise):
         error, _ = residual(site)
         factor = constant(scale / self.beta, out)
         return [*bent_square_slope(error, self.beta, out), call(np.multiply, out, factor, out)]
+
+    def kinks(self, site: LossSite) -> Sequence[Callable[[], Array]]:
+        return [lambda: np.abs((site.y - site.t).real) > self.beta]

@@ -1,6 +1,6 @@
 """Squared hinge loss."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, Self
 
 import numpy as np
@@ -29,3 +29,6 @@ class SquaredHinge(Entrywise):
     def slopes(self, site: LossSite, out: Array, scale: float) -> Sequence[Call]:
         margin = site.scratch("margin", out.shape)
         return [call(np.multiply, margin, site.t, out), call(np.multiply, out, constant(-2.0 * scale, out), out)]
+
+    def kinks(self, site: LossSite) -> Sequence[Callable[[], Array]]:
+        return [lambda: site.y.real * site.t < 1]

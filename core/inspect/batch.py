@@ -1,0 +1,156 @@
+"""A question about one batch of examples: what it brings, and the passes that answer it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from core.arrays import Array, Tensor, size_of
+from core.data.cells import Cell
+from core.errors import Invalid, Problem, pointer
+from core.graph.graph import Graph
+from core.graph.interpreter import Pass, interpret
+from core.graph.randomness import Randomness
+from core.inspect.examples import examples_of_arrays, examples_of_rows
+from core.inspect.question import Library, Question
+from core.inspect.subject import Subject, bind
+from core.network import InputSpec
+from core.training.examples import Examples
+
+MOST_ROWS = 10_000
+
+MOST_VALUES = 20_000_000
+"""Numbers that the nodes of a network may hold for all examples of a question together."""
+
+Part = Literal["values", "params", "inputs", "nodes", "state"]
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A question's network, parameters and examples, in float64, checked against one another."""
+
+    graph: Graph
+    parameters: Array
+    examples: Examples
+    training: bool
+    seed: int
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether there is a loss to differentiate."""
+        return bool(self.examples.targets)
+
+    def run(
+        self, parameters: Array | None = None, *, inputs: Mapping[str, Array] | None = None, backward: bool = True
+    ) -> Pass:
+        """One pass, by default at the subject's own parameters; what is random is drawn alike in every pass."""
+        with np.errstate(all="ignore"):
+            return interpret(
+                self.graph,
+                self.parameters if parameters is None else parameters,
+                self.examples.inputs if inputs is None else inputs,
+                self.examples.targets,
+                training=self.training,
+                backward=backward and self.has_targets,
+                randomness=Randomness(self.graph, self.seed),
+                sample_weights=self.examples.sample_weights,
+            )
+
+
+class BatchQuestion(Question):
+    """A question about one batch of examples."""
+
+    subject: Subject
+
+    inputs: Annotated[dict[str, Tensor], Field(min_length=1, max_length=1000)] | None = None
+    """One array for each input of the network, the batch first."""
+
+    targets: Annotated[dict[str, Tensor], Field(max_length=100)] | None = None
+    """One array for each target of its losses; without any there is no loss and no gradient."""
+
+    rows: Annotated[list[dict[str, Cell]], Field(min_length=1, max_length=MOST_ROWS)] | None = None
+    """For a model instead of `inputs` and `targets`: rows with the columns of its data set, prepared as in training."""
+
+    mode: Literal["evaluation", "training"] = "evaluation"
+    """`training` lets dropout drop, by a node's own `mask` or drawn from `seed`."""
+
+    include: list[Part] | None = None
+    """Parts to give; left out, all that the request allows."""
+
+    summary: bool = False
+    """Whether to give each array as a few numbers instead of in full."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Decides whatever is drawn: parameters that the network does not give, dropout, directions of a check."""
+
+    def pose(self, library: Library) -> Posed:
+        """The question with everything looked up, converted and checked. Raises Invalid with every mistake found."""
+        self._check_form()
+        bound = bind(
+            self.subject, library, seed=self.seed, inputs=_input_specs(self.inputs), widths=_widths(self.targets)
+        )
+        if self.rows is not None:
+            assert bound.preparation is not None
+            examples = examples_of_rows(bound.graph, bound.preparation, self.rows)
+        else:
+            examples = examples_of_arrays(bound.graph, self.inputs or {}, self.targets or {})
+        self._check_size(bound.graph, examples.rows)
+        self._check_masks(examples.rows)
+        typed = examples.typed(bound.graph, np.float64)
+        return Posed(bound.graph, bound.parameters, typed, self.mode == "training", self.seed)
+
+    def _check_size(self, graph: Graph, rows: int) -> None:
+        """Raise Invalid before more memory is taken than a question is worth."""
+        each = sum(size_of(node.shape) for node in graph.nodes)
+        if rows * each > MOST_VALUES:
+            detail = (
+                f"{rows} examples have {rows * each:,} values in this network; ask for {MOST_VALUES // each} at most"
+            )
+            raise Invalid([Problem(self.examples_place, detail)])
+
+    def _check_masks(self, rows: int) -> None:
+        """Raise Invalid where a node brings a mask for other examples than these."""
+        network = self.subject.network
+        if network is None:
+            return
+        place = "nodes" if network.layers is None else "layers"
+        masks = [(index, getattr(op, "mask", None)) for index, op in enumerate(network.nodes or network.layers or ())]
+        problems = [
+            Problem(pointer("subject", "network", place, index, "mask"), f"has {len(mask)} examples, the inputs {rows}")
+            for index, mask in masks
+            if mask is not None and len(mask) != rows
+        ]
+        if problems:
+            raise Invalid(problems)
+
+    @property
+    def examples_place(self) -> str:
+        """Where the examples stand in the request."""
+        return "/inputs" if self.rows is None else "/rows"
+
+    def _check_form(self) -> None:
+        problems = []
+        if (self.inputs is None) == (self.rows is None):
+            problems.append(Problem("/inputs", "give the examples, either as `inputs` or, for a model, as `rows`"))
+        if self.rows is not None and self.targets is not None:
+            problems.append(Problem("/targets", "with `rows` the targets are columns of the rows"))
+        if self.rows is not None and self.subject.model is None:
+            problems.append(
+                Problem("/rows", "rows are for a model, which knows their columns; a network takes `inputs`")
+            )
+        if problems:
+            raise Invalid(problems)
+
+
+def _input_specs(inputs: Mapping[str, Array] | None) -> dict[str, InputSpec]:
+    """The inputs as a network would declare them that left them to the data."""
+    arrays = (inputs or {}).items()
+    return {
+        name: InputSpec(shape=list(array.shape[1:])) for name, array in arrays if 0 < array.ndim <= 9 and array.size
+    }
+
+
+def _widths(targets: Mapping[str, Array] | None) -> dict[str, int]:
+    return {name: array.shape[-1] for name, array in (targets or {}).items() if array.ndim > 1}

@@ -1,0 +1,149 @@
+"""What is the gradient of the objective with respect to every parameter, input and node?"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Literal
+
+from core.arrays import Array, Model, size_of
+from core.errors import Invalid, Problem, pointer
+from core.graph.interpreter import Pass
+from core.inspect.batch import BatchQuestion, Part, Posed
+from core.inspect.objective import flat_gradient, objective
+from core.inspect.question import Library
+from core.inspect.tensors import NonFinite, Shown, non_finite, summarize
+
+MOST_NUMBERS = 2_000_000
+"""Numbers that an answer holds in full; beyond them a summary says more and costs less."""
+
+ALL_PARTS: tuple[Part, ...] = ("values", "params", "inputs", "nodes", "state")
+OF_A_LOSS: tuple[Part, ...] = ("params", "inputs", "nodes")
+
+Place = tuple[str, ...]
+"""Where an array stands in its part: node, or node and parameter."""
+
+
+class GradientParts(Model):
+    """d objective / d everything; a part that was not asked for is null."""
+
+    params: dict[str, dict[str, Shown]] | None = None
+    """By node and parameter, penalties included; shared parameters stand under the node that owns them."""
+
+    inputs: dict[str, Shown] | None = None
+    """Whole numbers such as token ids have no gradient and are left out."""
+
+    nodes: dict[str, Shown] | None = None
+    """With respect to the value of each node."""
+
+
+class GradientsAnswer(Model):
+    """Forward and backward pass of one batch in float64, as arrays with the shapes of the network."""
+
+    loss: float | None
+    """The objective: weighted loss terms plus penalties. null without targets, or where it is not finite."""
+
+    loss_terms: list[float | None]
+    """Before their weights."""
+
+    penalties: list[float | None]
+    values: dict[str, Shown] | None = None
+    """The value of every node."""
+
+    gradients: GradientParts
+    state: dict[str, dict[str, Shown]] | None = None
+    """Running statistics as this pass would leave them, by node."""
+
+    non_finite: list[NonFinite]
+    """Every array here with an infinity or a NaN in it."""
+
+
+class Gradients(BatchQuestion):
+    """The gradients of a batch, in full or in summary."""
+
+    question: Literal["gradients"] = "gradients"
+
+    sentence: ClassVar[str] = "What is the gradient of the loss with respect to every parameter, input and node?"
+
+    def answer(self, library: Library) -> GradientsAnswer:
+        """Forward and, where there are targets, backward. Raises Invalid."""
+        posed = self.pose(library)
+        parts = self._parts(posed)
+        if not self.summary:
+            _check_size(posed, parts)
+        done = posed.run()
+        arrays = {part: dict(_arrays(posed, done, part)) for part in parts}
+        found = objective(posed.graph, posed.parameters, done) if posed.has_targets else None
+        return GradientsAnswer(
+            loss=_finite(found.total) if found else None,
+            loss_terms=[_finite(term) for term in found.loss_terms] if found else [],
+            penalties=[_finite(term) for term in found.penalties] if found else [],
+            values=self._by_node(arrays.get("values")),
+            gradients=GradientParts(
+                params=self._by_parameter(arrays.get("params")),
+                inputs=self._by_node(arrays.get("inputs")),
+                nodes=self._by_node(arrays.get("nodes")),
+            ),
+            state=self._by_parameter(arrays.get("state")),
+            non_finite=non_finite((pointer(*_step(part), *at), a) for part in parts for at, a in arrays[part].items()),
+        )
+
+    def _parts(self, posed: Posed) -> list[Part]:
+        """What to give. Raises Invalid when gradients are asked for by name and there is nothing to differentiate."""
+        if posed.has_targets:
+            return list(ALL_PARTS if self.include is None else self.include)
+        asked = [part for part in self.include or () if part in OF_A_LOSS]
+        if asked:
+            detail = "gradients need targets to be gradients of a loss; without them only `values` can be given"
+            raise Invalid([Problem("/rows" if self.rows is not None else "/targets", detail)])
+        return list(self.include) if self.include is not None else ["values", "state"]
+
+    def _show(self, array: Array) -> Shown:
+        return summarize(array) if self.summary else array
+
+    def _by_node(self, arrays: Mapping[Place, Array] | None) -> dict[str, Shown] | None:
+        return None if arrays is None else {node: self._show(array) for (node,), array in arrays.items()}
+
+    def _by_parameter(self, arrays: Mapping[Place, Array] | None) -> dict[str, dict[str, Shown]] | None:
+        if arrays is None:
+            return None
+        shown: dict[str, dict[str, Shown]] = {}
+        for (node, name), array in arrays.items():
+            shown.setdefault(node, {})[name] = self._show(array)
+        return shown
+
+
+def _arrays(posed: Posed, done: Pass, part: Part) -> Iterator[tuple[Place, Array]]:
+    """The arrays of one part of the answer, in the order of the network."""
+    graph = posed.graph
+    match part:
+        case "values":
+            yield from (((node.id,), done.values[node.id]) for node in graph.nodes)
+        case "params":
+            gradient = graph.views(flat_gradient(graph, posed.parameters, done))
+            yield from (((node, name), view) for node, views in gradient.items() for name, view in views.items())
+        case "inputs":
+            yield from (((name,), done.gradients[name]) for name in graph.inputs if name in done.gradients)
+        case "nodes":
+            yield from (((node.id,), done.gradients[node.id]) for node in graph.nodes if node.id in done.gradients)
+        case "state":
+            states = ((node.id, done.sites[node.id].state) for node in graph.nodes)
+            yield from (((node, name), array) for node, state in states for name, array in state.items())
+
+
+def _step(part: Part) -> tuple[str, ...]:
+    return ("gradients", part) if part in OF_A_LOSS else (part,)
+
+
+def _check_size(posed: Posed, parts: list[Part]) -> None:
+    """Raises Invalid when the answer in full would be too long to be read by anybody."""
+    rows, graph = posed.examples.rows, posed.graph
+    values = rows * sum(size_of(node.shape) for node in graph.nodes)
+    inputs = rows * sum(size_of(spec.axes) for spec in graph.inputs.values())
+    sizes = {"values": values, "nodes": values, "inputs": inputs, "params": graph.parameter_count, "state": 0}
+    numbers = sum(sizes[part] for part in parts)
+    if numbers > MOST_NUMBERS:
+        detail = f"the answer would hold {numbers:,} numbers, at most {MOST_NUMBERS:,} are given; ask for a summary"
+        raise Invalid([Problem("/summary", detail + " or include fewer parts", allowed=[True], got=False)])
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

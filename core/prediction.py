@@ -1,0 +1,95 @@
+"""From outputs of a network to predictions: classes with their probabilities, or numbers in the target's units."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.arrays import Array
+from core.classes import Scale, class_log_probabilities
+from core.data.preparation import Preparation
+from core.data.targets import BinaryTarget, ClassTarget, Label, NumberTarget, Prediction
+from core.errors import Invalid, Problem
+from core.graph.graph import Graph
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One prediction a row."""
+
+    predictions: list[Prediction]
+    probabilities: Array | None
+    """(n, k) for one column of k classes; for several columns of two classes each, that of each column's second."""
+
+
+def output_scale(graph: Graph) -> Scale | None:
+    """What the outputs of a classifier are; None for scores without a probability."""
+    return graph.losses[0].output_scale if graph.losses else None
+
+
+def predict(graph: Graph, preparation: Preparation, outputs: Array, *, place: str = "/rows") -> Predictions:
+    """The predictions that the outputs (n, …) of n rows stand for.
+
+    Raises Invalid, at `/rows/3` unless `place` says otherwise, for a row whose output is not finite.
+    """
+    _refuse_non_finite(outputs, place)
+    # Logits 1e308 apart: their difference overflows to −∞, and the probability is 0 as it should be.
+    with np.errstate(over="ignore"):
+        return _decode(graph, preparation, outputs.astype(np.float64))
+
+
+def _decode(graph: Graph, preparation: Preparation, outputs: Array) -> Predictions:
+    scale = output_scale(graph)
+    match preparation.target:
+        case ClassTarget():
+            return _of_classes(preparation, outputs, scale)
+        case BinaryTarget():
+            return _of_yes_and_no(preparation, outputs.reshape(len(outputs), -1), scale)
+        case NumberTarget():
+            return Predictions(preparation.predictions(as_numbers(graph, outputs)), None)
+
+
+def as_numbers(graph: Graph, outputs: Array) -> Array:
+    """The outputs as numbers like the targets; where those are probabilities, what the loss takes outputs for."""
+    scale = output_scale(graph)
+    if scale is None:
+        return outputs
+    if graph.losses[0].chooses_one and outputs.shape[-1] > 1:
+        return np.asarray(np.exp(class_log_probabilities(outputs, scale)))
+    return second_class(outputs, scale)
+
+
+def second_class(outputs: Array, scale: Scale) -> Array:
+    """Probability of the second of two classes for every entry of the outputs."""
+    probabilities: Array = np.exp(class_log_probabilities(outputs[..., None], scale)[..., 1])
+    return probabilities
+
+
+def class_labels(preparation: Preparation) -> list[Label] | None:
+    """The classes in the order of the probabilities, as the column has them; None unless there is just one column."""
+    match preparation.target:
+        case ClassTarget(labels=labels) | BinaryTarget(labels=[labels]):
+            return [labels.label(index) for index in range(len(labels.classes))]
+        case _:
+            return None
+
+
+def _of_classes(preparation: Preparation, outputs: Array, scale: Scale | None) -> Predictions:
+    decided = preparation.predictions(outputs.argmax(axis=-1))
+    return Predictions(decided, None if scale is None else np.exp(class_log_probabilities(outputs, scale)))
+
+
+def _of_yes_and_no(preparation: Preparation, outputs: Array, scale: Scale | None) -> Predictions:
+    """Each column decides between its two classes by itself."""
+    if scale is None:
+        return Predictions(preparation.predictions((outputs > 0).astype(np.int64)), None)
+    second = second_class(outputs, scale)
+    decided = preparation.predictions((second > 0.5).astype(np.int64))
+    only = outputs.shape[1] == 1
+    return Predictions(decided, np.concatenate([1.0 - second, second], axis=1) if only else second)
+
+
+def _refuse_non_finite(outputs: Array, place: str) -> None:
+    rows = np.flatnonzero(~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1))[:10].tolist()
+    if rows:
+        detail = "the output of the network is not finite for this row: its numbers are too far from the training rows"
+        raise Invalid([Problem(f"{place}/{row}", detail) for row in rows])

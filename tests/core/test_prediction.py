@@ -1,0 +1,126 @@
+"""Outputs as predictions and as probabilities, for every way a loss can take them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.data.preparation import Preparation
+from core.data.table import CategoryColumn, NumberColumn, Table
+from core.data.targets import TargetEncoding
+from core.errors import Invalid
+from core.evaluation import judge
+from core.graph.build import build
+from core.graph.graph import Graph
+from core.network import Network
+from core.prediction import Predictions, class_labels, predict
+
+ROWS = 6
+
+
+def a_graph(loss: str, outputs: int) -> Graph:
+    network = {
+        "inputs": {"x": {"shape": [1]}},
+        "layers": [{"op": "dense", "units": outputs}],
+        "losses": [{"kind": loss}],
+    }
+    return build(Network.model_validate(network))
+
+
+def a_preparation(encoding: TargetEncoding, *targets: NumberColumn | CategoryColumn) -> Preparation:
+    table = Table((NumberColumn("x", np.arange(ROWS, dtype=np.float64)), *targets))
+    names = [target.name for target in targets]
+    return Preparation.fit(table, np.arange(ROWS), names, encoding=encoding)
+
+
+def letters(name: str, *categories: str) -> CategoryColumn:
+    return CategoryColumn(name, (np.arange(ROWS) % len(categories)).astype(np.int32), categories)
+
+
+def numbers(name: str) -> NumberColumn:
+    return NumberColumn(name, np.linspace(10.0, 20.0, ROWS))
+
+
+def hundreds(name: str) -> NumberColumn:
+    return NumberColumn(name, np.arange(0, 100 * ROWS, 100, dtype=np.float64))
+
+
+def predicted(loss: str, preparation: Preparation, outputs: Any) -> Predictions:
+    array = np.array(outputs, np.float64)
+    return predict(a_graph(loss, array.shape[-1]), preparation, array)
+
+
+def close(found: object, wanted: object) -> None:
+    np.testing.assert_allclose(np.asarray(found, np.float64), np.asarray(wanted, np.float64), rtol=1e-12)
+
+
+def test_logits_of_classes_become_probabilities_by_softmax() -> None:
+    found = predicted("cross_entropy", a_preparation("class", letters("t", "a", "b", "c")), [[0, np.log(2), np.log(5)]])
+    assert found.predictions == ["c"]
+    close(found.probabilities, [[0.125, 0.25, 0.625]])
+
+
+def test_log_probabilities_are_taken_as_such() -> None:
+    found = predicted("nll", a_preparation("class", letters("t", "a", "b")), np.log([[0.25, 0.75]]))
+    close(found.probabilities, [[0.25, 0.75]])
+
+
+def test_extreme_logits_give_probabilities_without_a_warning() -> None:
+    found = predicted("cross_entropy", a_preparation("class", letters("t", "a", "b")), [[1e4, -1e4], [-1e308, 1e308]])
+    assert found.probabilities is not None
+    assert found.probabilities.tolist() == [[1, 0], [0, 1]]
+
+
+def test_a_single_logit_tells_two_classes_apart() -> None:
+    preparation = a_preparation("binary", letters("t", "no", "yes"))
+    found = predicted("bce_with_logits", preparation, [[np.log(3)], [-np.log(3)]])
+    assert found.predictions == ["yes", "no"]
+    close(found.probabilities, [[0.25, 0.75], [0.75, 0.25]])
+    assert class_labels(preparation) == ["no", "yes"]
+
+
+def test_probabilities_are_not_squeezed_again() -> None:
+    found = predicted("bce", a_preparation("binary", letters("t", "no", "yes")), [[0.3], [0.6]])
+    assert found.predictions == ["no", "yes"]
+    close(found.probabilities, [[0.7, 0.3], [0.4, 0.6]])
+
+
+def test_several_columns_of_two_classes_decide_each_for_itself() -> None:
+    preparation = a_preparation("binary", letters("t", "no", "yes"), letters("u", "off", "on"))
+    found = predicted("bce_with_logits", preparation, [[np.log(3), np.log(9)], [-1.0, 1.0]])
+    assert found.predictions == [["yes", "on"], ["no", "on"]]
+    close(np.asarray(found.probabilities)[0], [0.75, 0.9])
+    assert class_labels(preparation) is None
+
+
+def test_numbers_come_back_in_the_units_of_the_target() -> None:
+    preparation = a_preparation("number", numbers("t"))
+    found = predicted("mse", preparation, preparation.targets(Table((numbers("t"),))))
+    assert found.predictions == pytest.approx(np.linspace(10, 20, ROWS).tolist())
+    assert found.probabilities is None
+
+
+def test_an_output_that_is_not_finite_is_named_by_its_row() -> None:
+    with pytest.raises(Invalid) as caught:
+        predicted("mse", a_preparation("number", numbers("t")), [[0.0], [np.inf], [np.nan]])
+    assert [problem.pointer for problem in caught.value.problems] == ["/rows/1", "/rows/2"]
+
+
+def test_a_judgement_of_several_yes_and_no_has_a_confusion_for_each() -> None:
+    preparation = a_preparation("binary", letters("t", "no", "yes"), letters("u", "off", "on"))
+    outputs, targets = np.array([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0]]), np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    judged = judge(a_graph("bce_with_logits", 2), preparation, outputs, targets)
+    assert [confusion.matrix for confusion in judged.confusion] == [[[1, 1], [0, 1]], [[1, 1], [0, 1]]]
+    assert judged.metrics["accuracy"] == pytest.approx(4 / 6)
+    assert judged.metrics["log_loss"] is not None
+
+
+def test_residuals_and_errors_of_several_columns_are_in_their_own_units() -> None:
+    preparation = a_preparation("number", numbers("t"), hundreds("u"))
+    table = Table((numbers("t"), hundreds("u")))
+    targets = preparation.targets(table)
+    judged = judge(a_graph("mse", 2), preparation, targets + 1.0, targets)
+    assert [one.column for one in judged.residuals] == ["t", "u"]
+    for residuals, column in zip(judged.residuals, (numbers("t"), hundreds("u")), strict=True):
+        assert residuals.mean == pytest.approx(column.values.std())
+        assert residuals.std == pytest.approx(0, abs=1e-9)

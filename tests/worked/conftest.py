@@ -1,0 +1,3 @@
+from tests.trained import a_dataset, train
+
+__all__ = ["a_dataset", "train"]
