@@ -1,0 +1,1 @@
+"""Learning curves: what was measured in each epoch."""

@@ -1,0 +1,1 @@
+"""What a job says while it runs, in order and without a gap."""

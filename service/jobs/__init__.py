@@ -1,0 +1,1 @@
+"""Training runs: what is asked, where it stands, and the queue they wait in."""

@@ -1,0 +1,148 @@
+"""What a run has done, written so that it is never half there: epochs, their events and checkpoints, and the progress.
+
+Epochs that are shorter than a commit are written several at a time. Whatever the grouping, the last epoch written has
+its checkpoint in the same transaction, and the same checkpoints are kept in the end.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from core.training.checkpoint import Checkpoint
+from core.training.events import EpochEnded
+from service.checkpoints import use_cases as checkpoints
+from service.checkpoints.retention import Retention
+from service.epochs import use_cases as epochs
+from service.jobs.journal import tell
+from service.jobs.leases import Lease, held
+from service.jobs.tables import JobRow
+from service.kit import blobs
+from service.kit.clock import rfc3339
+from service.kit.database import Database, database_now
+from service.kit.http.strict_json import Json
+
+SHORTEST_SECONDS = 0.2
+"""Time between two writes at least."""
+
+LARGEST_SHARE = 0.1
+"""Share of the running time that writing may take, as long as epochs are short enough to wait for one another."""
+
+MOST_WAITING_BYTES = 32 * 1024 * 1024
+"""Checkpoints that wait to be written; they count against the memory of the job."""
+
+MOST_RETIRED_BYTES = 16 * 1024 * 1024
+"""Checkpoints that are no longer kept, whose bytes have not been collected yet."""
+
+
+@dataclass
+class _Waiting:
+    """Epochs that are done but not written, and the checkpoints that would be kept of them."""
+
+    epochs: list[EpochEnded]
+    checkpoints: dict[int, Checkpoint]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(len(one.weights) + len(one.memory) for one in self.checkpoints.values())
+
+
+class Recorder:
+    """Writes what one attempt does, as long as it holds the job."""
+
+    def __init__(self, database: Database, lease: Lease, retention: Retention, used_seconds: float) -> None:
+        self._database = database
+        self._lease = lease
+        self._retention = retention
+        self._used_seconds = used_seconds
+        self._began = self._written = time.monotonic()
+        self._write_seconds = 0.0
+        self._waiting = _Waiting([], {})
+        self._retired: dict[str, int] = {}
+
+    def start(self, checkpoint: Checkpoint) -> None:
+        """Write the state before training. Raises Replaced."""
+        self._waiting.checkpoints[0] = checkpoint
+        self.flush()
+
+    def add(self, ended: EpochEnded, checkpoint: Checkpoint) -> None:
+        """Remember an epoch, and write it, with those before it, when it is time. Raises Replaced."""
+        waiting = self._waiting
+        waiting.epochs.append(ended)
+        waiting.checkpoints[ended.epoch] = checkpoint
+        kept = self._retention.epochs(ended.epoch, ended.best_epoch)
+        waiting.checkpoints = {epoch: one for epoch, one in waiting.checkpoints.items() if epoch in kept}
+        pause = max(SHORTEST_SECONDS, self._write_seconds / LARGEST_SHARE)
+        if time.monotonic() - self._written >= pause or waiting.size_bytes >= MOST_WAITING_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write all that waits, in one transaction. Raises Replaced."""
+        begun = time.monotonic()
+        with self._database.writing() as session:
+            self.write(session, held(session, self._lease), database_now(session))
+        self.clear()
+        if sum(self._retired.values()) >= MOST_RETIRED_BYTES:
+            self.collect()
+        self._written = time.monotonic()
+        self._write_seconds = self._written - begun
+
+    def write(self, session: Session, job: JobRow, now: datetime) -> None:
+        """Write all that waits as part of the caller's transaction; after its commit the caller calls `clear`."""
+        job.used_seconds = self._used_seconds + time.monotonic() - self._began
+        waiting = self._waiting
+        if 0 in waiting.checkpoints:
+            self._keep(session, job, waiting.checkpoints[0], now)
+        for ended in waiting.epochs:
+            _write_epoch(session, job, ended, now)
+            if ended.epoch in waiting.checkpoints:
+                self._keep(session, job, waiting.checkpoints[ended.epoch], now)
+        if waiting.epochs:
+            kept = self._retention.epochs(job.epoch, job.best_epoch)
+            self._retired.update(checkpoints.drop_others(session, job, kept))
+
+    def clear(self) -> None:
+        """All that waited has been written."""
+        self._waiting = _Waiting([], {})
+
+    def collect(self) -> None:
+        """Free the bytes of the checkpoints that are no longer kept."""
+        if self._retired:
+            with self._database.writing() as session:
+                blobs.collect_unreferenced(session, among=self._retired)
+            self._retired = {}
+
+    def _keep(self, session: Session, job: JobRow, checkpoint: Checkpoint, now: datetime) -> None:
+        row = checkpoints.keep(session, job, checkpoint, now)
+        job.losses_without_progress = 0
+        data: dict[str, Json] = {
+            "epoch": row.epoch,
+            "step": row.step,
+            "is_best": row.epoch == job.best_epoch,
+            "weights_sha256": row.weights,
+            "memory_sha256": row.memory,
+            "at": rfc3339(now),
+        }
+        tell(session, job, "checkpoint", data, now=now)
+
+
+def _write_epoch(session: Session, job: JobRow, ended: EpochEnded, now: datetime) -> None:
+    row = epochs.record(session, job, ended)
+    job.epoch, job.step = ended.epoch, ended.step
+    job.best_epoch, job.patience_left = ended.best_epoch, ended.patience_left
+    job.epoch_seconds = ended.seconds
+    job.examples_per_second = epochs.finite(ended.examples_per_second)
+    data: dict[str, Json] = {
+        "epoch": ended.epoch,
+        "step": ended.step,
+        "learning_rate": ended.learning_rate,
+        "training": dict(row.training),
+        "validation": dict(row.validation),
+        "gradient_norm": row.gradient_norm,
+        "seconds": ended.seconds,
+        "best_epoch": ended.best_epoch,
+        "patience_left": ended.patience_left,
+        "at": rfc3339(now),
+    }
+    tell(session, job, "epoch", data, now=now)

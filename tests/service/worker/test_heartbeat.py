@@ -1,0 +1,58 @@
+import time
+from collections.abc import Callable
+
+import pytest
+
+from service.jobs import repository, use_cases
+from service.jobs.leases import Lease
+from service.jobs.states import JobState
+from service.kit.clock import now
+from service.kit.database import Database
+from service.worker.heartbeat import Heartbeat
+
+ALease = Callable[..., Lease]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    ("ask", "heard"), [(use_cases.pause, JobState.PAUSING), (use_cases.cancel, JobState.CANCELLING)]
+)
+def test_a_runner_hears_what_is_asked_of_its_job(
+    database: Database, a_lease: ALease, ask: Callable[..., object], heard: JobState
+) -> None:
+    lease = a_lease()
+    with Heartbeat(database, lease, lease_seconds=60, interval_seconds=0.02) as heartbeat:
+        assert heartbeat.state == JobState.RUNNING
+        with database.writing() as session:
+            ask(session, lease.job_id, now())
+        until(lambda: heartbeat.state == heard)
+
+
+def test_a_lease_is_longer_after_every_beat(database: Database, a_lease: ALease) -> None:
+    lease = a_lease()
+
+    def expires_at() -> float:
+        with database.reading() as session:
+            expires = repository.find(session, lease.job_id).lease_expires_at
+            assert expires is not None
+            return expires.timestamp()
+
+    with Heartbeat(database, lease, lease_seconds=600, interval_seconds=0.02):
+        first = expires_at()
+        until(lambda: expires_at() > first)
+
+
+def test_nothing_is_renewed_after_the_last_beat(database: Database, a_lease: ALease) -> None:
+    lease = a_lease()
+    heartbeat = Heartbeat(database, lease, lease_seconds=60, interval_seconds=0.001)
+    with heartbeat:
+        heartbeat.stop()
+        with database.writing() as session:
+            use_cases.pause(session, lease.job_id, now())
+    assert heartbeat.state == JobState.RUNNING
