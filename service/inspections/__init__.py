@@ -1,0 +1,1 @@
+"""Questions about gradients, answered with their proof."""

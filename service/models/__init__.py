@@ -1,0 +1,1 @@
+"""Trained models: what a run leaves behind, by name and version."""

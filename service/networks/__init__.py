@@ -1,0 +1,1 @@
+"""Networks, checked before anything is trained."""

@@ -1,0 +1,1 @@
+"""Predictions of a model, as fast as they come."""
