@@ -1,0 +1,138 @@
+"""One case prepared for one peer: a call that trains some whole epochs, and how many.
+
+The parts of a peer that is not installed are imported only when it is asked for.
+"""
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from tests.bench.cases import Case, rows_of, starting_layers
+
+Prepared = tuple[Callable[[], object], float]
+
+
+def ours(case: Case) -> Prepared:
+    from core.graph.build import Surroundings, build
+    from core.losses.bce_with_logits import BceWithLogits
+    from core.losses.cross_entropy import CrossEntropy
+    from core.network import InputSpec, Network
+    from core.training.examples import Examples
+    from core.training.run import Run
+    from core.training.spec import TrainingSpec
+
+    x, classes = rows_of(case)
+    layers: list[dict[str, object]] = []
+    for weights, bias in starting_layers(case):
+        params = {"W": weights.tolist(), "b": bias.tolist()}
+        layers += [{"op": "dense", "units": len(bias), "params": params}, {"op": case.activation}]
+    loss = BceWithLogits() if case.is_binary else CrossEntropy()
+    around = Surroundings(inputs={"x": InputSpec(shape=[case.widths[0]])}, losses=(loss,))
+    graph = build(Network.model_validate({"layers": layers[:-1]}), around)
+    optimizer = {
+        "sgd": {"kind": "sgd", "learning_rate": case.rate},
+        "momentum": {"kind": "sgd", "learning_rate": case.rate, "momentum": 0.9},
+        "adam": {"kind": "adam", "learning_rate": case.rate},
+    }[case.optimizer]
+    spec = TrainingSpec.model_validate(
+        {"optimizer": optimizer, "batch_size": case.batch, "epochs": 1_000_000, "shuffle": case.shuffles}
+    )
+    targets = classes[:, None].astype(np.float32) if case.is_binary else classes
+    events: Iterator[object] = Run(graph, spec, Examples({"x": x}, {"y": targets})).events()
+    return lambda: next(events), 1
+
+
+def scikit_learn(case: Case) -> Prepared:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    x, classes = rows_of(case)
+    model = MLPClassifier(
+        hidden_layer_sizes=case.widths[1:-1], activation=case.activation, alpha=0.0, shuffle=case.shuffles,
+        batch_size=min(case.batch, case.rows),
+        solver="adam" if case.optimizer == "adam" else "sgd", learning_rate_init=case.rate,
+        momentum=0.9 if case.optimizer == "momentum" else 0.0, nesterovs_momentum=False,
+        tol=0.0, n_iter_no_change=10**9, max_iter=1, warm_start=True, random_state=0,
+    )  # fmt: skip
+    model.fit(x, classes)
+    begun = time.perf_counter()
+    model.fit(x, classes)
+    # Several epochs a fit spread fit's own checks thin.
+    epochs = max(1, min(200, int(0.3 / (time.perf_counter() - begun))))
+    model.set_params(max_iter=epochs)
+    return lambda: model.fit(x, classes), epochs
+
+
+def torch(case: Case, *, fused: bool = False) -> Prepared:
+    import torch
+
+    torch.set_num_threads(1)
+    x, classes = (torch.from_numpy(array) for array in rows_of(case))
+    modules: list[torch.nn.Module] = []
+    for weights, bias in starting_layers(case):
+        layer = torch.nn.Linear(*weights.shape)
+        with torch.no_grad():
+            layer.weight.copy_(torch.from_numpy(weights.T.copy()))
+            layer.bias.copy_(torch.from_numpy(bias))
+        modules += [layer, torch.nn.ReLU() if case.activation == "relu" else torch.nn.Tanh()]
+    model = torch.nn.Sequential(*modules[:-1])
+    loss_of: torch.nn.Module = torch.nn.BCEWithLogitsLoss() if case.is_binary else torch.nn.CrossEntropyLoss()
+    targets = classes.float()[:, None] if case.is_binary else classes
+    momentum = 0.9 if case.optimizer == "momentum" else 0.0
+    optimizer: torch.optim.Optimizer
+    if case.optimizer == "adam":
+        optimizer = torch.optim.Adam(model.parameters(), lr=case.rate, fused=fused)
+    else:
+        optimizer = torch.optim.SGD(model.parameters(), lr=case.rate, momentum=momentum, fused=fused)
+
+    def epoch() -> float:
+        total = 0.0
+        order = torch.randperm(case.rows) if case.shuffles else None
+        for start in range(0, case.rows, case.batch):
+            rows = slice(start, start + case.batch) if order is None else order[start : start + case.batch]
+            optimizer.zero_grad()
+            loss = loss_of(model(x[rows]), targets[rows])
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+        return total
+
+    return epoch, 1
+
+
+def floor(case: Case) -> Prepared:
+    """Only the matrix products of a step, outputs made before: what no NumPy engine can beat with these kernels."""
+    generator = np.random.default_rng(0)
+    batch = min(case.batch, case.rows)
+
+    def product(left: tuple[int, int], right: tuple[int, int]) -> Callable[[], object]:
+        a, b = (generator.standard_normal(shape, dtype=np.float32) for shape in (left, right))
+        out = np.empty((left[0], right[1]), np.float32)
+        return lambda: a.dot(b, out)
+
+    products: list[Callable[[], object]] = []
+    for position, (fan_in, fan_out) in enumerate(case.layers):
+        products.append(product((batch, fan_in), (fan_in, fan_out)))
+        products.append(product((fan_in, batch), (batch, fan_out)))
+        if position:
+            products.append(product((batch, fan_out), (fan_out, fan_in)))
+    steps = max(1, case.rows // batch)
+
+    def epoch() -> None:
+        for _ in range(steps):
+            for call in products:
+                call()
+
+    return epoch, steps * batch / case.rows
+
+
+PREPARE: dict[str, Callable[[Case], Prepared]] = {
+    "floor": floor,
+    "ours": ours,
+    "scikit-learn": scikit_learn,
+    "torch": torch,
+    "torch-fused": lambda case: torch(case, fused=True),
+}
