@@ -99,6 +99,10 @@ class Op(Model):
         """Nodes of this kind with the shapes that feed them; what holds of every op is tested on these."""
         return [(cls.model_validate({}), [(3,)])]
 
+    def settled(self) -> "Op":
+        """The same op with the hyper-parameters that its explicit parameters decide written out."""
+        return self
+
     @abstractmethod
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         """Shape of one example's output. Raises ShapeMismatch."""

@@ -12,7 +12,7 @@ from core.errors import Invalid, Problem, pointer
 from core.graph.graph import Graph, Node
 from core.graph.names import check_names, topological_order
 from core.graph.objective import resolve_losses, resolve_output, unpenalizable
-from core.graph.widths import with_output_widths
+from core.graph.widths import with_widths
 from core.loss import Loss
 from core.network import ONLY_INPUT, InputSpec, Network, in_node_form
 from core.op import Op, ParameterShape, ShapeMismatch
@@ -52,7 +52,7 @@ def build(network: Network, around: Surroundings | None = None) -> Graph:
     if problems:
         raise Invalid(problems)
     order = topological_order(flat.nodes, place)
-    flat = with_output_widths(flat, order, around.losses, around.widths)
+    flat = with_widths(flat, order, around.losses, around.widths)
     nodes, problems = _nodes(flat, order, place)
     if problems:
         raise Invalid(problems)

@@ -1,4 +1,4 @@
-"""A last dense layer without `units` takes its width from the target."""
+"""Widths that nobody wrote: of a dense layer with explicit weights, and of a last one, which takes its target's."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,14 +8,12 @@ from core.op import Op
 from core.ops.dense import Dense
 
 
-def with_output_widths(
-    network: Network, order: Sequence[int], losses: Sequence[Loss], widths: Mapping[str, int]
-) -> Network:
-    """The network with the width of every target written into the dense node that makes its output.
+def with_widths(network: Network, order: Sequence[int], losses: Sequence[Loss], widths: Mapping[str, int]) -> Network:
+    """The network with every width written out: of explicit weights, and of targets in the nodes that make them.
 
     From the node a loss judges the search goes back through ops that keep the shape (an activation, a dropout).
     """
-    nodes = list(network.nodes or ())
+    nodes = [op.settled() for op in network.nodes or ()]
     position = {op.id: index for index, op in enumerate(nodes)}
     last = nodes[order[-1]].id
     for loss in network.losses or losses:
@@ -42,6 +40,6 @@ def _as_wide_as_owner(op: Op, nodes: Sequence[Op], position: Mapping[str | None,
 
 
 def _widened(op: Dense, width: int | None) -> Op:
-    if op.units is not None or width is None or "W" in (op.params or {}):
+    if op.units is not None or width is None:
         return op
     return op.model_copy(update={"units": width})

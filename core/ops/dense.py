@@ -27,6 +27,13 @@ class Dense(Op):
     def examples(cls) -> list[tuple[Self, list[Shape]]]:
         return [(cls(units=2), [(3,)]), (cls(units=2, bias=False), [(3,)]), (cls(units=2), [(2, 3)])]
 
+    def settled(self) -> "Dense":
+        """With the width that an explicit W has."""
+        weights = (self.params or {}).get("W")
+        if self.units is not None or weights is None or weights.ndim != 2:
+            return self
+        return self.model_copy(update={"units": int(weights.shape[1])})
+
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         (shape,) = inputs
         if not shape:
@@ -66,9 +73,6 @@ class Dense(Op):
         return 2 * rows * inputs[0][-1] * self._width()
 
     def _width(self) -> int:
-        if self.units is not None:
-            return self.units
-        given = (self.params or {}).get("W")
-        if given is not None and given.ndim == 2:
-            return int(given.shape[1])
-        raise ShapeMismatch("needs `units`: only a last layer in a job can take its width from the target")
+        if self.units is None:
+            raise ShapeMismatch("needs `units`: only a last layer in a job can take its width from the target")
+        return self.units

@@ -179,3 +179,12 @@ def test_sixty_stacked_diamonds_are_no_problem() -> None:
         nodes.append({"id": f"s{i}", "op": "add", "inputs": [f"l{i}", f"r{i}"]})
         previous = f"s{i}"
     assert built(chain(*nodes)).output == "s59"
+
+
+def test_a_width_that_only_explicit_weights_tell_is_written_out() -> None:
+    """Without it the network could not be built again from its description and stored weights."""
+    graph = built(
+        chain({"id": "a", "op": "dense", "inputs": ["x"], "params": {"W": [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]}})
+    )
+    bare = graph.network.model_dump(exclude={"nodes": {"__all__": {"params"}}})
+    assert build(Network.model_validate(bare)).layout == graph.layout
