@@ -58,6 +58,9 @@ class Loss(Model):
     sample_weight: list[Annotated[float, Field(ge=0)]] | Name | None = None
     """One factor an example: a list beside an inline batch, or the name of a column in a job."""
 
+    has_free_units: ClassVar[bool] = False
+    """Whether only y − t counts, so that numbers can be learned in any units and a target may be standardized."""
+
     output_scale: ClassVar[Scale | None] = None
     """What it takes outputs for, if they stand for probabilities; None for numbers and for mere scores."""
 

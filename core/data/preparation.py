@@ -11,8 +11,9 @@ from core.data.names import shorten
 from core.data.rows import ColumnForm
 from core.data.table import Column, Floats, Indices, Table
 from core.data.targets import ClassTarget, NumberTarget, Prediction, Target, TargetEncoding, fit_target
-from core.data.task import BINARY_LOSSES, choose_encoding
+from core.data.task import choose_encoding
 from core.errors import Invalid, Problem, pointer
+from core.loss import Loss
 
 _LISTED_COLUMNS = 100
 
@@ -39,19 +40,20 @@ class Preparation(Model):
         features: Sequence[str] | None = None,
         mode: PreparationMode = "auto",
         encoding: TargetEncoding | None = None,
-        loss_kind: str | None = None,
+        loss: Loss | None = None,
     ) -> Self:
         """The preparation that the training rows of a table ask for; rows without a target must be gone.
 
         Without `features` it is all columns but the targets and those that say nothing. Without `encoding` it is
-        what a loss of `loss_kind` takes, or, without either, what the target looks like.
+        what `loss` takes, or, without either, what the target looks like.
         Raises Invalid, with pointers `/features/2`, `/target` and the like.
         """
         targets = target_columns(table, target)
         columns, left_out = choose_features(table, features, targets)
         problems: list[Problem] = []
-        chosen = encoding or choose_encoding([table.column(name) for name in targets], loss_kind)
-        standardized = mode == "auto" and loss_kind not in BINARY_LOSSES
+        kind = None if loss is None else loss.kind
+        chosen = encoding or choose_encoding([table.column(name) for name in targets], kind)
+        standardized = mode == "auto" and (loss is None or loss.has_free_units)
         inputs = _collect(problems, lambda: fit_features(table, training, columns, mode))
         fitted = _collect(problems, lambda: fit_target(table, training, targets, chosen, standardized=standardized))
         if inputs is None or fitted is None:

@@ -25,7 +25,7 @@ from core.graph.graph import Graph
 from core.loss import Loss
 from core.training.examples import Examples
 from core.training.run import Run
-from core.training.scores import measure_of
+from core.training.scores import measure_of, score_name
 from core.training.spec import TrainingSpec
 
 
@@ -48,7 +48,7 @@ class Experiment:
     def run(self) -> Run:
         """A new run, before its first step."""
         named = {name: getattr(self.spec, name) for name in TrainingSpec.model_fields}
-        measure = measure_of(self.preparation.target)
+        measure = measure_of(self.preparation.target, self.graph.losses[0])
         return Run(self.graph, TrainingSpec(**named), self.training, self.validation, measure=measure)
 
 
@@ -76,8 +76,8 @@ def resolve(
     columns = _columns(spec, table, loss, validates=validation_table is not None)
     validates = validation_table is not None or len(columns.rows.validation) > 0
     chosen = with_defaults(spec, columns.encoding, len(columns.rows.training), has_validation=validates)
-    _check_monitor(chosen, columns.encoding, validates)
     graph = assemble_graph(chosen, columns.preparation, table, columns.rows.training, max_parameters=max_parameters)
+    _check_monitor(chosen, score_name(columns.preparation.target, graph.losses[0]), validates=validates)
     examples = partial(_examples, graph, columns.preparation, chosen.dtype)
     training, validation, test = (table.take(rows) for rows in columns.rows)
     if validation_table is not None:
@@ -95,10 +95,10 @@ def resolve(
     )
 
 
-def _check_monitor(spec: ExperimentSpec, encoding: TargetEncoding, validates: bool) -> None:
+def _check_monitor(spec: ExperimentSpec, score: str | None, *, validates: bool) -> None:
     """Raise Invalid when early stopping watches a curve this run does not have."""
-    score = "rmse" if encoding == "number" else "accuracy"
-    curves = [f"{split}.{name}" for split in ["training", "validation"][: 1 + validates] for name in ("loss", score)]
+    names = ["loss", score] if score else ["loss"]
+    curves = [f"{split}.{name}" for split in ["training", "validation"][: 1 + validates] for name in names]
     if spec.early_stopping is not None and spec.early_stopping.monitor not in curves:
         message = "this run has no such curve" + ("" if validates else ": it has no validation split")
         got = spec.early_stopping.monitor
@@ -137,7 +137,7 @@ def _columns(spec: ExperimentSpec, table: Table, loss: Loss | None, *, validates
             features=_features(spec, table, targets, loss),
             mode=spec.preparation,
             encoding=encoding,
-            loss_kind=kind,
+            loss=loss,
         ),
     )
     if rows is None or preparation is None:

@@ -1,7 +1,7 @@
 """Half the sum of squared errors."""
 
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 
@@ -15,6 +15,8 @@ class HalfSse(Entrywise):
     """L = ½ Σ (y − t)² over all examples and outputs, slope y − t: the error itself is what flows back."""
 
     kind: Literal["half_sse"] = "half_sse"
+
+    has_free_units: ClassVar[bool] = True
 
     reduction: Literal["sum"] = "sum"
     """Always the sum; the mean of squared errors is `mse`."""

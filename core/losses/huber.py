@@ -1,7 +1,7 @@
 """Huber's loss."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -19,6 +19,8 @@ class Huber(Entrywise):
     """
 
     kind: Literal["huber"] = "huber"
+
+    has_free_units: ClassVar[bool] = True
 
     delta: Annotated[float, Field(ge=1e-6, le=1e6)] = 1.0
     """Size of an error beyond which it counts as an outlier and pulls no harder."""

@@ -1,7 +1,7 @@
 """Logarithm of the hyperbolic cosine of the error."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -19,6 +19,8 @@ class LogCosh(Entrywise):
     """
 
     kind: Literal["log_cosh"] = "log_cosh"
+
+    has_free_units: ClassVar[bool] = True
 
     def entries(self, site: LossSite, out: Array) -> Sequence[Call]:
         error, subtract = residual(site)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -16,6 +16,8 @@ class Mae(Entrywise):
     """l = |y − t|, slope the sign of y − t, 0 where they are equal."""
 
     kind: Literal["mae"] = "mae"
+
+    has_free_units: ClassVar[bool] = True
 
     def entries(self, site: LossSite, out: Array) -> Sequence[Call]:
         error, subtract = residual(site)

@@ -1,7 +1,7 @@
 """Squared error."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -15,6 +15,8 @@ class Mse(Entrywise):
     """l = (y − t)², slope 2 (y − t); the mean is over examples and outputs."""
 
     kind: Literal["mse"] = "mse"
+
+    has_free_units: ClassVar[bool] = True
 
     def entries(self, site: LossSite, out: Array) -> Sequence[Call]:
         error, subtract = residual(site)

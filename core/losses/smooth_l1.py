@@ -1,7 +1,7 @@
 """Absolute error with a round corner."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -16,6 +16,8 @@ class SmoothL1(Entrywise):
     """l = ½ e² / beta where |e| < beta, else |e| − beta / 2, with e = y − t: Huber's loss divided by beta."""
 
     kind: Literal["smooth_l1"] = "smooth_l1"
+
+    has_free_units: ClassVar[bool] = True
 
     beta: Annotated[float, Field(ge=1e-6, le=1e6)] = 1.0
     """Size of an error at which the parabola meets the straight line."""

@@ -15,6 +15,9 @@ from core.data.schema import with_kinds
 from core.data.table import CategoryColumn, NumberColumn, Table
 from core.data.targets import NumberTarget, OutputNotFinite
 from core.errors import Invalid
+from core.losses.bce_with_logits import BceWithLogits
+from core.losses.cross_entropy import CrossEntropy
+from core.losses.mse import Mse
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -191,17 +194,17 @@ def test_whole_numbers_as_classes_are_predicted_as_numbers() -> None:
 
 def test_a_binary_loss_takes_zeros_and_ones() -> None:
     table = table_from_records([{"x": row, "y": "yes" if row % 2 else "no", "z": row % 2} for row in range(30)])
-    single = fit(table, "y", loss_kind="bce_with_logits")
+    single = fit(table, "y", loss=BceWithLogits())
     assert single.targets(table)[:2].tolist() == [[0], [1]]
     assert single.classes == ["no", "yes"]
     assert single.predictions(np.array([[1.0], [0.0]])) == ["yes", "no"]
-    double = fit(table, ["y", "z"], loss_kind="bce_with_logits")
+    double = fit(table, ["y", "z"], loss=BceWithLogits())
     assert double.predictions(np.array([[1, 0]])) == [["yes", 0]]
 
 
 def test_a_binary_loss_takes_probabilities_as_they_are() -> None:
     table = table_from_records([{"x": row, "y": row / 29} for row in range(30)])
-    assert fit(table, "y", loss_kind="bce_with_logits").targets(table)[29].tolist() == [1.0]
+    assert fit(table, "y", loss=BceWithLogits()).targets(table)[29].tolist() == [1.0]
 
 
 def test_several_number_targets_keep_their_own_units() -> None:
@@ -244,12 +247,12 @@ CARS: list[dict[str, Any]] = [
         ("y", {"features": []}, ["/features"]),
         ("one", {}, ["/target"]),
         ("n", {}, ["/target"]),
-        ("c", {"loss_kind": "mse"}, ["/target"]),
-        ("c", {"loss_kind": "bce_with_logits"}, ["/target"]),
-        ("y", {"loss_kind": "cross_entropy"}, ["/target"]),
-        (["c", "one"], {"loss_kind": "cross_entropy"}, ["/target"]),
+        ("c", {"loss": Mse()}, ["/target"]),
+        ("c", {"loss": BceWithLogits()}, ["/target"]),
+        ("y", {"loss": CrossEntropy()}, ["/target"]),
+        (["c", "one"], {"loss": CrossEntropy()}, ["/target"]),
         (["c", "y"], {}, ["/target"]),
-        ("c", {"loss_kind": "mse", "mode": "none", "features": ["x", "one"]}, ["/features/1", "/target"]),
+        ("c", {"loss": Mse(), "mode": "none", "features": ["x", "one"]}, ["/features/1", "/target"]),
     ],
 )
 def test_what_does_not_fit_is_refused_by_place(target: Any, options: dict[str, Any], expected: list[str]) -> None:

@@ -160,3 +160,19 @@ def test_numbers_beyond_the_precision_of_the_run_are_refused() -> None:
     assert "/features" in mistakes(table, target="y", preparation="none")
     assert experiment(table, target="y", preparation="none", dtype="float64").training.rows == 16
     assert experiment(table, target="y").training.rows == 16
+
+
+@pytest.mark.parametrize("kind", ["bce", "bce_with_logits"])
+def test_accuracy_of_two_classes_asks_for_even_odds_in_the_units_of_the_loss(kind: str) -> None:
+    """Probabilities are even at 0.5, logits at 0: outputs on the side of the second class are all called so."""
+    layers = [{"op": "dense", "init": "zeros"}, *([{"op": "sigmoid"}] if kind == "bce" else [])]
+    moons = draw_sample("moons", rows=100)
+    found = experiment(moons, target="class", loss={"kind": kind}, network={"layers": layers}, epochs=30)
+    *_, last, _ = found.run().events()
+    assert isinstance(last, EpochEnded) and last.validation["accuracy"] > 0.7
+
+
+def test_only_losses_of_residuals_standardize_their_target() -> None:
+    for kind, deviation in (("huber", None), ("hinge", 1.0)):
+        target = experiment(CARS, target="mpg", loss={"kind": kind}).preparation.target
+        assert (target.scales[0].deviation == deviation) is (deviation is not None)  # type: ignore[union-attr]
