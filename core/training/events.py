@@ -32,7 +32,7 @@ class EpochEnded:
 
 @dataclass(frozen=True)
 class Ended:
-    """The run is over; `epoch` is the last whole one."""
+    """The run is over; `epoch` is the last whole one, `step` the last of it or the one that diverged."""
 
     reason: EndReason
     epoch: int

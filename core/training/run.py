@@ -115,13 +115,13 @@ class Run:
                 yield self._ended("interrupted")
                 return
             except Diverged as error:
-                yield self._ended("diverged", node=error.node, detail=str(error))
+                yield Ended("diverged", self.epoch, error.step, self.best_epoch, error.node, str(error))
                 return
             yield ended
         yield self._ended("early_stopping" if self._watch.is_over(self._stopping) else "max_epochs")
 
-    def _ended(self, reason: EndReason, node: str | None = None, detail: str = "") -> Ended:
-        return Ended(reason, self.epoch, self.step, self.best_epoch, node, detail)
+    def _ended(self, reason: EndReason) -> Ended:
+        return Ended(reason, self.epoch, self.step, self.best_epoch)
 
     def _advance(self, should_stop: Callable[[], bool]) -> EpochEnded:
         """One epoch: every batch once, then the validation split."""

@@ -51,6 +51,7 @@ def test_a_runner_that_was_frozen_beyond_its_lease_writes_nothing_when_it_wakes(
         dataset = a_dataset(service)
         undisturbed = a_job(service, dataset, epochs=60)
         service.finished(undisturbed)
+        until(lambda: not service.runners, "the runner of the first job is gone")
         job = a_job(service, dataset, epochs=60)
         service.reached(job, 5)
         (frozen,) = service.runners

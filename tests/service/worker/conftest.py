@@ -26,7 +26,7 @@ def a_lease(database: Database) -> Callable[..., Lease]:
             dataset = create_dataset(session, read(NewSample(sample="iris")), NOW)
             asked = {"epochs": 12, "seed": 3, **changes}
             spec = JobSpec.model_validate({"dataset": dataset.id, "target": "species", **asked})
-            create(session, plan(session, spec, Bounds(10**6, 3600.0, 2048)), NOW)
+            create(session, plan(session, spec, Bounds(10**7, 3600.0, 2048)), NOW)
             lease = queue.claim(session, "wrk_test", 60, database_now(session))
             assert lease is not None
             return lease

@@ -120,7 +120,8 @@ def test_an_attempt_without_running_time_left_fails_at_once(
 def test_a_job_that_needs_too_much_memory_fails_and_the_process_goes_on(
     settings: Settings, database: Database, a_lease: ALease
 ) -> None:
-    wide = {"layers": [{"op": "dense", "units": 3000}, {"op": "dense", "units": 300}, {"op": "dense"}]}
+    # Each vector of 9 million parameters is larger than anything that earlier tests may have left free in this process.
+    wide = {"layers": [{"op": "dense", "units": 3000}, {"op": "dense", "units": 3000}, {"op": "dense"}]}
     lease = a_lease(network=wide, limits={"memory_mb": 16})
     assert run(settings, lease) == DONE
     job = job_of(database, lease)
