@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from typing import Self
 
 from service.settings import Settings
@@ -13,6 +14,7 @@ from service.settings import Settings
 _STOP_SECONDS = 4.0
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
+_HEALTHY_SECONDS = 60.0
 
 _log = logging.getLogger("backprop.serve")
 
@@ -64,9 +66,12 @@ class LocalWorkers:
     def _keep_alive(self) -> None:
         pause = _FIRST_PAUSE_SECONDS
         while True:
+            begun = time.monotonic()
             status = self._process.wait()
             if self._stopping.is_set():
                 return
+            if time.monotonic() - begun >= _HEALTHY_SECONDS:
+                pause = _FIRST_PAUSE_SECONDS
             _log.error("the workers ended with status %s and are started again in %s s", status, pause)
             if self._stopping.wait(pause):
                 return
