@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-import pysqlite3
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -15,6 +14,7 @@ from sqlalchemy.orm import Session
 from service.kit.clock import now
 from service.kit.database import database_now, database_time, open_database
 from service.kit.database.engine import normalized_url
+from service.kit.database.sqlite import sqlite
 from service.kit.migrations import is_current
 from service.kit.threads import is_limited_to_one_blas_thread
 from service.settings import Settings
@@ -82,10 +82,10 @@ def _threads() -> Finding:
 
 
 def _sqlite() -> Finding:
-    version: tuple[int, ...] = pysqlite3.sqlite_version_info
+    version: tuple[int, ...] = sqlite.sqlite_version_info
     return _finding(
         "sqlite",
-        f"SQLite {pysqlite3.sqlite_version}",
+        f"SQLite {sqlite.sqlite_version}",
         "Before 3.51.3 it could corrupt a database when its log was reset; install a newer pysqlite3.",
         good=version >= (3, 51, 3),
     )

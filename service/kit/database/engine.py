@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pysqlite3
 from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from service.kit.database.sqlite import sqlite
 
 BUSY_SECONDS = 5.0
 """How long a statement waits for another writer, and a session for a free connection, before the answer is 503."""
@@ -101,7 +102,7 @@ def _sqlite_engine(url: URL, *, foreign_keys: bool, poolclass: type[Pool] | None
     Path(url.database).absolute().parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         url,
-        module=pysqlite3,
+        module=sqlite,
         poolclass=poolclass,
         # isolation_level None: the driver begins nothing by itself, so that `_begin` below decides.
         connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "isolation_level": None},

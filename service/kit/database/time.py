@@ -22,8 +22,9 @@ class _Microseconds(FunctionElement[int]):
 
 @compiles(_Microseconds, "sqlite")
 def _sqlite(element: _Microseconds, compiler: SQLCompiler, **options: Any) -> str:
-    # SQLite's clock ticks in milliseconds; rounding first keeps the product exact.
-    return "CAST(round(unixepoch('subsec') * 1000) AS INTEGER) * 1000"
+    # SQLite's clock ticks in milliseconds; rounding first keeps the product exact. unixepoch('subsec') says the same
+    # from 3.42 on, and NULL before.
+    return "CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000"
 
 
 @compiles(_Microseconds, "postgresql")
