@@ -10,7 +10,7 @@ Kind = TypeVar("Kind")
 def kinds(package: str, base: type[Kind], tag: str) -> dict[str, type[Kind]]:
     """Every class derived from `base` that a module of `package` defines, by the default of its field `tag`.
 
-    Abstract helpers in the same folder are told apart by having no default for the tag.
+    Abstract bases in the same folder are told apart by having no default for the tag.
 
     Raises ValueError when two classes claim the same name.
     """

@@ -10,7 +10,7 @@ from core.data.rows import rows_of
 from core.data.samples import SAMPLES
 from service.datasets import use_cases
 from service.datasets.errors import DatasetInUse, DatasetNotFound
-from service.datasets.files.helper import ReadersBusy
+from service.datasets.files.apart import ReadersBusy
 from service.datasets.ids import DatasetIdPath
 from service.datasets.schemas import (
     DatasetSummary,

@@ -17,8 +17,8 @@ from core.errors import Invalid, Problem
 from service.datasets import repository
 from service.datasets.errors import DatasetInUse, DatasetNotFound
 from service.datasets.files.answer import Description
+from service.datasets.files.apart import read_file_apart
 from service.datasets.files.contents import MOST_CELLS, FileRequest, Source
-from service.datasets.files.helper import read_file_apart
 from service.datasets.ids import DATASET_IDS, DatasetId
 from service.datasets.needs import find_need
 from service.datasets.schemas import NewDataset, NewGrid, NewRows, NewSample

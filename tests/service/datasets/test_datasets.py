@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from core.data.rows import rows_of
 from core.data.samples import draw_sample
 from service.datasets import needs
-from service.datasets.files import helper
+from service.datasets.files import apart
 from service.datasets.ids import DATASET_IDS
 from service.datasets.use_cases import load_table
 from service.kit.blobs import BlobRow
@@ -334,7 +334,7 @@ def test_a_file_name_is_only_a_name(client: TestClient) -> None:
 
 
 def test_a_file_that_takes_too_long_to_read_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(helper, "SECONDS_TO_READ", 0.01)
+    monkeypatch.setattr(apart, "SECONDS_TO_READ", 0.01)
     assert mistakes(upload(client, CSV)) == [("/file", "takes longer than 0.01 seconds to read")]
 
 
@@ -346,8 +346,8 @@ def test_a_file_that_brings_its_reader_down_is_refused(client: TestClient, monke
 def test_when_too_many_files_wait_to_be_read_the_next_is_asked_to_come_again(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(helper, "_places", BoundedSemaphore(1))
-    with helper._places:
+    monkeypatch.setattr(apart, "_places", BoundedSemaphore(1))
+    with apart._places:
         answer = upload(client, CSV)
     assert (answer.status_code, answer.json()["code"]) == (503, "readers_busy")
     assert int(answer.headers["retry-after"]) > 0
