@@ -12,7 +12,7 @@ from service.jobs.ids import JOB_IDS
 from service.jobs.leases import Lease
 from service.jobs.states import JobState
 from service.jobs.tables import JobRow
-from service.kit.database import Database
+from service.kit.database import Database, open_database
 from service.settings import Settings
 from service.worker.local import Ending, LocalEngine
 from service.worker.supervisor import Supervisor
@@ -118,7 +118,7 @@ def test_a_runaway_runner_fails_its_job_by_the_hand_of_the_supervisor(
         job = session.get_one(JobRow, lease.job_id)
         job.state, job.limit_seconds = JobState.QUEUED, 0.01
     supervisor = Supervisor(settings.model_copy(update={"workers": 1}), database, LocalEngine(sleep))
-    watcher = threading.Thread(target=_stop_when_over, args=(database, lease))
+    watcher = threading.Thread(target=_stop_when_over, args=(settings.database_url, lease))
     watcher.start()
     supervisor.run()
     watcher.join()
@@ -127,12 +127,17 @@ def test_a_runaway_runner_fails_its_job_by_the_hand_of_the_supervisor(
         assert (job.state, job.stop_reason) == (JobState.FAILED, "time_limit")
 
 
-def _stop_when_over(database: Database, lease: Lease) -> None:
-    """SIGTERM to this very process once the job has failed, or after a while."""
+def _stop_when_over(database_url: str, lease: Lease) -> None:
+    """SIGTERM to this very process once the job has failed, or after a while.
+
+    By a database of its own: the supervisor closes its one before it forks, and nobody may be using it then.
+    """
+    database = open_database(database_url)
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         with database.reading() as session:
             if session.get_one(JobRow, lease.job_id).state == JobState.FAILED:
                 break
         time.sleep(0.02)
+    database.close()
     os.kill(os.getpid(), signal.SIGTERM)
