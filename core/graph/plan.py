@@ -8,7 +8,6 @@ checkpoint is one operation on one array. Buffers are overwritten by the next st
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from core.arrays import Array, Call
 from core.graph.graph import Graph
@@ -102,8 +101,3 @@ def _by_place(graph: Graph, values: Mapping[str, Array], flat: Array) -> dict[Pl
     for node, tensors in graph.views(flat).items():
         places |= {(node, name): view for name, view in tensors.items()}
     return places
-
-
-def compile_plan(graph: Graph, rows: int, dtype: DTypeLike, *, wanted: Wanted | None = None) -> Plan:
-    """A plan with a parameter vector of its own, all zeros."""
-    return Plan(graph, rows, np.zeros(graph.parameter_count, dtype), wanted=wanted)

@@ -138,7 +138,7 @@ class Run:
             self._update(start, order, totals, step=step, rate=rate)
         seconds = time.perf_counter() - begun
         training = self._scores(totals, order)
-        validation = self._validate(epoch, step)
+        validation = self._validate(step)
         self.epoch, self.step = epoch + 1, step
         watched = training if self._watch.monitor.startswith("training.") else validation
         is_best = self._watch.observe(self._stopping, epoch, watched[self._watch.monitor.partition(".")[2]])
@@ -209,7 +209,7 @@ class Run:
             scores["penalty"] = totals.penalty / totals.rows
         return scores | dict(self._measure(self._outputs, targets))
 
-    def _validate(self, epoch: int, step: int) -> dict[str, float]:
+    def _validate(self, step: int) -> dict[str, float]:
         """Loss and scores on the validation split; raises Diverged if the weights no longer give finite numbers."""
         if self._validation is None:
             if not np.isfinite(self.parameters).all():

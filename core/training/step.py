@@ -1,7 +1,6 @@
 """One update: batch in, loss and gradient, penalties, clipping, optimizer."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -45,9 +44,6 @@ def norm(vector: Array) -> float:
     """L2 norm; in float32 a square may overflow where the norm does not, so that case is computed in float64."""
     square = float(vector.dot(vector))
     return math.sqrt(square) if math.isfinite(square) else float(np.linalg.norm(vector.astype(np.float64)))
-
-
-Clipper = Callable[[], object]
 
 
 class Totals:

@@ -153,7 +153,7 @@ def delete(session: Session, dataset_id: DatasetId) -> None:
         raise DatasetInUse(needed_by=needed_by)
     session.delete(dataset)
     session.flush()
-    blobs.collect_unreferenced(session)
+    blobs.collect_unreferenced(session, among=[dataset.sha256])
 
 
 def _found(dataset: DatasetRow | None, dataset_id: DatasetId) -> DatasetRow:

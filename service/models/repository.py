@@ -31,8 +31,3 @@ def by_name(session: Session, name: str, version: int | None) -> ModelRow | None
     if version is not None:
         query = query.where(ModelRow.version == version)
     return session.scalars(query.order_by(ModelRow.version.desc()).limit(1)).first()
-
-
-def of_job(session: Session, job_id: str) -> ModelRow | None:
-    """The model that a job ended with."""
-    return session.scalars(select(ModelRow).where(ModelRow.job_id == job_id)).first()

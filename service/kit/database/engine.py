@@ -20,7 +20,7 @@ _MODE = "backprop_mode"
 class Database:
     """One database, and the two kinds of sessions that reach it.
 
-    Sessions are cheap and short; connections are pooled. Forked children call `dispose_after_fork` first.
+    Sessions are cheap and short; connections are pooled. Whoever forks calls `close` first.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -46,10 +46,6 @@ class Database:
         """
         with self._writers() as session, session.begin():
             yield session
-
-    def dispose_after_fork(self) -> None:
-        """Forget the parent's connections without closing them: they are still the parent's."""
-        self.engine.dispose(close=False)
 
     def close(self) -> None:
         """Close all connections that are not in use."""

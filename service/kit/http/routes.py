@@ -33,7 +33,6 @@ Model = TypeVar("Model")
 
 JsonBody = Annotated[Model, Body()]
 
-_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 # pydantic needs 10 µs to name a mistake, and nothing else runs meanwhile; 300 kB of empty objects have 100,000.
 _MANY_MISTAKES = 2000
 _BEGINNING_ITEMS = 100
