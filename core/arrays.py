@@ -72,6 +72,16 @@ Tensor = Annotated[
 ]
 
 
+def batch_last(array: Array) -> Array:
+    """The view (…, n) of an array (n, …): as the core computes, examples side by side, one row a feature."""
+    return np.moveaxis(array, 0, -1)
+
+
+def batch_first(array: Array) -> Array:
+    """The view (n, …) of an array (…, n): as people and files have it, one row an example."""
+    return np.moveaxis(array, -1, 0)
+
+
 def at_least_double(dtype: DTypeLike) -> np.dtype[Any]:
     """The type sums are kept in: float64 for both precisions, complex128 under the complex step."""
     return np.result_type(dtype, np.float64)

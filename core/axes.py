@@ -5,7 +5,10 @@ from core.op import ShapeMismatch
 
 
 def example_axis(axis: int, shape: Shape) -> int:
-    """The place of `axis` in the shape of one example. Raises ShapeMismatch for the batch and for axes that are not."""
+    """The place of `axis` in the shape of one example, and so in an array of examples side by side.
+
+    Raises ShapeMismatch for the batch and for axes that are not.
+    """
     count = len(shape) + 1
     if not -count <= axis < count:
         raise ShapeMismatch(f"has no axis {axis}: its input has {count} axes, the batch counted")

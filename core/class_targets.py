@@ -1,15 +1,15 @@
 """Losses whose target is a class: its index becomes a row of a table of target distributions."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from core.arrays import Array, Call, Shape, at_least_double, call
-from core.calls import constant
 from core.errors import Invalid, Problem
-from core.loss import Loss, LossSite, TargetType, weight_column
+from core.loss import Loss, LossSite, TargetType
 from core.op import ShapeMismatch
 
 ClassWeight = Annotated[float, Field(ge=0)]
@@ -28,6 +28,11 @@ class ClassTargets(Loss):
     ignore_index: int | None = None
     """Examples of this class (which need not be one) count for nothing."""
 
+    @property
+    def adds_up(self) -> bool:
+        """The mean divides by the number of examples only where all of them count alike."""
+        return self.reduction == "mean" and self.class_weight is None and self.ignore_index is None
+
     def target_type(self) -> TargetType:
         return "class"
 
@@ -39,30 +44,41 @@ class ClassTargets(Loss):
         return output[:-1]
 
 
-def class_rows(array: Array) -> Array:
-    """The view (examples, classes) of an array (n, …, classes). Raises ValueError if it would have to be a copy."""
-    return array.reshape((-1, array.shape[-1]), copy=False)
+@dataclass(frozen=True)
+class Distributions:
+    """The target distributions q (…, k, n) of a batch, divided and weighted as the loss says."""
+
+    q: Array
+    """A view of memory in which the classes come first."""
+
+    write: Sequence[Call]
+    mass: float | None
+    """Σ q of every example, where it is the same for all."""
 
 
-def target_distributions(loss: ClassTargets, site: LossSite, smoothing: float) -> tuple[Array, Sequence[Call]]:
-    """The array (examples, classes) of q, divided and weighted as the loss says, and the calls that write it.
+def target_distributions(
+    loss: ClassTargets, site: LossSite, *, smoothing: float = 0.0, factor: float = 1.0
+) -> Distributions:
+    """The array (…, k, n) of factor · q and the calls that write it.
 
     Raises Invalid for class weights that no data set has been asked for yet.
     """
-    classes = site.y.shape[-1]
+    classes = site.y.shape[-2]
     weights = _class_weights(loss, classes)
-    targets = site.scratch("targets", (site.t.size, classes))
-    rows, find = _table_rows(loss, site, classes)
+    targets = site.scratch(f"targets times {factor}", (classes, *site.t.shape))
+    indices, find = _table_columns(loss, site, classes)
     divide: Sequence[Call] = ()
     divisor = 1.0
     if loss.reduction == "mean":
-        if (weights[:-1] == 1.0).all() and loss.ignore_index is None:
+        if loss.adds_up:
             divisor = float(site.t.size)
         else:
-            divide = _divide_by_weights(targets, weights, rows, site)
-    table = (_smoothed(weights, smoothing) / divisor).astype(targets.dtype)
-    weigh = [] if site.sample_weight is None else [_weigh(targets, site)]
-    return targets, [*find, call(table.take, rows, 0, targets, "clip"), *divide, *weigh]
+            divide = _divide_by_weights(targets, weights, indices, site)
+    table = np.ascontiguousarray((factor / divisor * _smoothed(weights, smoothing)).T, targets.dtype)
+    weigh = [] if site.sample_weight is None else [call(np.multiply, targets, site.sample_weight, targets)]
+    write: list[Call] = [*find, call(table.take, indices, 1, targets, "clip"), *divide, *weigh]
+    even = (weights[:-1] == 1.0).all() and loss.ignore_index is None and site.sample_weight is None
+    return Distributions(np.moveaxis(targets, 0, -2), write, factor / divisor if even else None)
 
 
 def _class_weights(loss: ClassTargets, classes: int) -> Array:
@@ -85,24 +101,24 @@ def _smoothed(weights: Array, smoothing: float) -> Array:
     return table
 
 
-def _table_rows(loss: ClassTargets, site: LossSite, classes: int) -> tuple[Array, Sequence[Call]]:
-    indices = site.t.reshape(-1, copy=False)
+def _table_columns(loss: ClassTargets, site: LossSite, classes: int) -> tuple[Array, Sequence[Call]]:
     if loss.ignore_index is None:
-        return indices, ()
-    rows, ignored = site.scratch("rows", indices.shape, np.intp), site.scratch("ignored", indices.shape, np.bool_)
-    return rows, [
-        call(np.copyto, rows, indices),
-        call(np.equal, indices, np.asarray(loss.ignore_index), ignored),
-        call(np.copyto, rows, np.asarray(classes), where=ignored),
+        return site.t, ()
+    columns = site.scratch("columns", site.t.shape, np.intp)
+    ignored = site.scratch("ignored", site.t.shape, np.bool_)
+    return columns, [
+        call(np.copyto, columns, site.t),
+        call(np.equal, site.t, np.asarray(loss.ignore_index), ignored),
+        call(np.copyto, columns, np.asarray(classes), where=ignored),
     ]
 
 
-def _divide_by_weights(targets: Array, weights: Array, rows: Array, site: LossSite) -> Sequence[Call]:
+def _divide_by_weights(targets: Array, weights: Array, indices: Array, site: LossSite) -> Sequence[Call]:
     wide = at_least_double(targets.dtype)
-    counted, total = site.scratch("counted", rows.shape, wide), site.scratch("total weight", (), wide)
+    counted, total = site.scratch("counted", indices.shape, wide), site.scratch("total weight", (), wide)
     factor = site.scratch("factor", ())
     return [
-        call(weights.astype(wide).take, rows, None, counted, "clip"),
+        call(weights.astype(wide).take, indices, None, counted, "clip"),
         call(np.add.reduce, counted, None, None, total),
         # A batch of which nothing counts has the loss 0 and not 0/0.
         call(np.maximum, total, np.finfo(wide).tiny, out=total),
@@ -110,13 +126,3 @@ def _divide_by_weights(targets: Array, weights: Array, rows: Array, site: LossSi
         call(np.copyto, factor, total),
         call(np.multiply, targets, factor, targets),
     ]
-
-
-def _weigh(targets: Array, site: LossSite) -> Call:
-    weighted = targets.reshape((*site.y.shape[:-1], -1), copy=False)
-    return call(np.multiply, weighted, weight_column(site, site.y.ndim), weighted)
-
-
-def scaled(array: Array, factor: float) -> Sequence[Call]:
-    """The call that multiplies `array` by a fixed factor; none for 1."""
-    return [] if factor == 1.0 else [call(np.multiply, array, constant(factor, array), array)]

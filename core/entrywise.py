@@ -7,7 +7,7 @@ import numpy as np
 
 from core.arrays import Array, Call, Shape, at_least_double, call, size_of
 from core.calls import constant, larger, magnitude, smaller, weighted_sum
-from core.loss import Loss, LossSite, TargetType, weight_column
+from core.loss import Loss, LossSite, TargetType
 
 
 class Entrywise(Loss):
@@ -22,10 +22,10 @@ class Entrywise(Loss):
 
     @abstractmethod
     def slopes(self, site: LossSite, out: Array, scale: float) -> Sequence[Call]:
-        """Calls that write scale · dl/dy into `out`, given what `entries` left in its scratch arrays."""
+        """Calls that write scale · dl/dy into `out`; they read nothing that `entries` left."""
 
     def divisor(self, shape: Shape) -> int:
-        """What the mean divides by, for outputs of this shape, batch included."""
+        """What the mean divides by, for outputs (…, n) of this shape, the batch last."""
         return size_of(shape)
 
     def target_type(self) -> TargetType:
@@ -54,7 +54,7 @@ class Entrywise(Loss):
 def _weigh(entries: Array, site: LossSite) -> Sequence[Call]:
     if site.sample_weight is None:
         return []
-    return [call(np.multiply, entries, weight_column(site, entries.ndim), entries)]
+    return [call(np.multiply, entries, site.sample_weight, entries)]
 
 
 def residual(site: LossSite) -> tuple[Array, Call]:

@@ -5,47 +5,48 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.arrays import Array, Call, at_least_double, call
-from core.calls import weighted_sum
-from core.class_targets import class_rows, scaled
+from core.calls import constant, weighted_sum
 from core.loss import LossSite
-from core.rows import row_sum, shifted_exponentials
+from core.rows import shifted_exponentials
+
+CLASSES = -2
+"""The axis of the classes in outputs (…, k, n)."""
 
 
-class LogitRows:
-    """The logits of a loss as (examples, classes), with the work arrays that forward and backward share."""
+def log_likelihood(site: LossSite, targets: Array) -> Sequence[Call]:
+    """Calls that write −Σ q log softmax(y) into the value of the loss, for targets q like y.
 
-    def __init__(self, site: LossSite) -> None:
-        self._site = site
-        self._logits = class_rows(site.y)
-        shape = self._logits.shape
-        self._log_probabilities = site.scratch("log probabilities", shape)
-        self._exponentials = site.scratch("exponentials", shape)
-        self._total = site.scratch("total", (shape[0], 1))
+    log softmax(y) = y − max y − log Σ exp(y − max y).
+    """
+    y, axis = site.y, site.y.ndim + CLASSES
+    logs, exponentials = site.scratch("logs", y.shape), site.scratch("exponentials", y.shape)
+    total = _total(site)
+    return [
+        *shifted_exponentials(y, logs, exponentials, total, axis=axis),
+        call(np.log, total, total),
+        call(np.subtract, logs, total, logs),
+        call(np.multiply, targets, logs, logs),
+        *weighted_sum(logs, -1.0, site.value, site.scratch("wide", y.shape, at_least_double(y.dtype))),
+    ]
 
-    def log_probabilities(self) -> Sequence[Call]:
-        """Calls that write log softmax(y) = y − max y − log Σ exp(y − max y), and keep the exponentials."""
-        logs, total = self._log_probabilities, self._total
-        logarithm = self._site.scratch("logarithm", total.shape)
-        return [
-            *shifted_exponentials(self._logits, logs, self._exponentials, total),
-            call(np.log, total, logarithm),
-            call(np.subtract, logs, logarithm, logs),
-        ]
 
-    def cross_entropy(self, targets: Array) -> Sequence[Call]:
-        """Calls that write −Σ q log p into the value of the loss."""
-        logs, site = self._log_probabilities, self._site
-        wide = site.scratch("wide", logs.shape, at_least_double(logs.dtype))
-        return [call(np.multiply, targets, logs, logs), *weighted_sum(logs, -1.0, site.value, wide)]
+def likelihood_slopes(site: LossSite, targets: Array, mass: float | None) -> Sequence[Call]:
+    """Calls that write softmax(y) Σ q − q into the gradient; `mass` is Σ q where it is the same for every example."""
+    dy, total, axis = site.dy, _total(site), site.y.ndim + CLASSES
+    assert dy is not None
+    if mass is not None:
+        divide = [call(np.divide, constant(mass, total), total, total)]
+    else:
+        masses = site.scratch("masses", total.shape)
+        divide = [call(np.add.reduce, targets, axis, None, masses, True), call(np.divide, masses, total, total)]
+    return [
+        *shifted_exponentials(site.y, dy, dy, total, axis=axis),
+        *divide,
+        call(np.multiply, dy, total, dy),
+        call(np.subtract, dy, targets, dy),
+    ]
 
-    def slopes(self, targets: Array, weight: float) -> Sequence[Call]:
-        """Calls that write weight · (softmax(y) Σ q − q) into the gradient."""
-        assert self._site.dy is not None
-        dy, ratio = class_rows(self._site.dy), self._site.scratch("ratio", self._total.shape)
-        return [
-            row_sum(targets, 1, ratio),
-            call(np.divide, ratio, self._total, ratio),
-            call(np.multiply, self._exponentials, ratio, dy),
-            call(np.subtract, dy, targets, dy),
-            *scaled(dy, weight),
-        ]
+
+def _total(site: LossSite) -> Array:
+    *leading, _, rows = site.y.shape
+    return site.scratch("total", (*leading, 1, rows))

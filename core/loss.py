@@ -18,7 +18,7 @@ TargetType = Literal["number", "class"]
 
 @dataclass
 class LossSite:
-    """Where a loss computes: output y (n, …), target t, and the gradient to write.
+    """Where a loss computes: output y (…, n), target t, and the gradient to write; the batch last, as in every op.
 
     `value` is a 0-d array of float64 (complex128 under the complex step) for the reduced, unweighted term.
     `sample_weight` is (n,) or None. `dy` is None in a plan without a backward pass.
@@ -69,7 +69,7 @@ class Loss(Model):
 
     @classmethod
     def examples(cls, generator: np.random.Generator) -> list[tuple[Self, Array, Array]]:
-        """Losses of this kind with outputs and targets; what holds of every loss is tested on these."""
+        """Losses of this kind with outputs (n, …) and targets as people write them; every loss is tested on these."""
         outputs, targets = generator.normal(size=(2, 4, 3))
         given: list[dict[str, object]] = [{}, {"reduction": "sum"}, {"weight": 0.3}]
         return [(cls.model_validate(fields), outputs, targets) for fields in given]
@@ -88,14 +88,16 @@ class Loss(Model):
 
     @abstractmethod
     def backward(self, site: LossSite) -> Sequence[Call]:
-        """Calls that write `weight` · d value / dy into `site.dy`; forward has run before."""
+        """Calls that write `weight` · d value / dy into `site.dy`, whether or not forward has run before.
+
+        Training takes slopes in every step, and values once an epoch.
+        """
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the mean over a split is the mean of its batches, each counted by its examples."""
+        return self.reduction == "mean"
 
     def kinks(self, site: LossSite) -> Sequence[Callable[[], Array]]:
         """Readings whose pattern changes where the slope has a jump or a bend; none for smooth losses."""
         return ()
-
-
-def weight_column(site: LossSite, axes: int) -> Array:
-    """The weights of the examples as a view that multiplies an array with this many axes, the batch first."""
-    assert site.sample_weight is not None
-    return site.sample_weight.reshape(-1, *(1,) * (axes - 1))

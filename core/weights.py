@@ -14,20 +14,27 @@ from core.graph.graph import Graph
 
 
 def weights_to_bytes(graph: Graph, flat: Array) -> bytes:
-    """The tensors of a flat parameter vector, named `node.param`, in the vector's own type."""
-    views = graph.views(flat)
-    return save({f"{node}.{name}": view for node, tensors in views.items() for name, view in tensors.items()})
+    """The tensors of a flat vector, named `node.param` or `node.state`, in the vector's own type."""
+    return save(named_tensors(graph, flat))
+
+
+def named_tensors(graph: Graph, flat: Array) -> dict[str, Array]:
+    """Views of every parameter and state tensor by `node.name`."""
+    return {
+        f"{piece.node}.{piece.name}": flat[piece.start : piece.stop].reshape(piece.shape)
+        for piece in (*graph.layout, *graph.state_layout)
+    }
 
 
 def weights_from_bytes(graph: Graph, content: bytes, dtype: DTypeLike) -> Array:
-    """The flat parameter vector of these tensors.
+    """The flat vector of these tensors.
 
     Raises Invalid when the bytes are no safetensors, or hold other tensors or shapes than the graph.
     """
     tensors = read_tensors(content)
-    flat = np.empty(graph.parameter_count, dtype)
+    flat = np.empty(graph.size, dtype)
     problems = []
-    for piece in graph.layout:
+    for piece in (*graph.layout, *graph.state_layout):
         name = f"{piece.node}.{piece.name}"
         tensor = tensors.pop(name, None)
         if tensor is None:

@@ -71,6 +71,12 @@ class ExperimentSpec(Model):
     batch_size: Annotated[int, Field(ge=1, le=10_000_000)] | Literal["full"] | None = None
     """Examples a step; "full" is gradient descent on the whole split, 1 plain stochastic descent."""
 
+    batches_per_update: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """Gradient accumulation: an update takes the mean gradient of so many batches, weighted by their examples."""
+
+    max_norm: Annotated[float, Field(gt=0)] | None = None
+    """Largest L2 norm of the weights that feed one unit, restored after each update."""
+
     epochs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Passes over the training split; left out together with `early_stopping`, as many as validation improves for."""
 

@@ -107,7 +107,9 @@ def _nodes(network: Network, order: list[int], place: str) -> tuple[dict[str, No
             continue
         shapes[op.id] = shape
         problems += _parameter_problems(op, parameters, pointer(place, index))
-        nodes[op.id] = Node(op.id, op, tuple(op.inputs), feeding, shape, parameters, op.share or op.id)
+        nodes[op.id] = Node(
+            op.id, op, tuple(op.inputs), feeding, shape, parameters, op.share or op.id, op.state_shapes(feeding)
+        )
     return nodes, problems
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from core.arrays import Array, size_of
+from core.arrays import Array, batch_first, batch_last, size_of
 from core.graph.graph import Graph
 from core.graph.plan import Plan
 from core.graph.sites import Wanted
@@ -37,10 +37,10 @@ class Evaluator:
             stop = min(start + self._batch, rows)
             plan = self._plan(stop - start)
             for name, buffer in plan.buffers.inputs.items():
-                buffer[: stop - start] = inputs[name][start:stop]
+                buffer[..., : stop - start] = batch_last(inputs[name][start:stop])
             plan.forward()
             for name, result in results.items():
-                result[start:stop] = plan.buffers.values[name][: stop - start]
+                result[start:stop] = batch_first(plan.buffers.values[name][..., : stop - start])
         return results
 
     def losses(self, inputs: Mapping[str, Array], targets: Mapping[str, Array], weights: Mapping[int, Array]) -> float:
@@ -56,8 +56,10 @@ class Evaluator:
         """The data term of values that have been computed."""
         total = 0.0
         for index, loss in enumerate(self.graph.losses):
+            assert loss.input is not None and loss.target is not None
             value = np.zeros((), np.float64)
-            site = LossSite(values[str(loss.input)], targets[str(loss.target)], None, value, weights.get(index))
+            y, t = (np.ascontiguousarray(batch_last(one)) for one in (values[loss.input], targets[loss.target]))
+            site = LossSite(y, t, None, value, weights.get(index))
             for call in loss.forward(site):
                 call()
             total += loss.weight * float(value)

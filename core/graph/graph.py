@@ -1,13 +1,13 @@
 """A checked network: nodes in an order that can be computed, with shapes, parameters and losses resolved."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from core.arrays import Array, Shape, size_of
 from core.loss import Loss, TargetType
 from core.network import InputSpec, Network
-from core.op import Op, ParameterShape
+from core.op import Op, ParameterShape, StateShape
 from core.penalties import Penalty
 
 
@@ -24,6 +24,9 @@ class Node:
     owner: str
     """Id of the node that holds the parameters: this one, or the one it shares with."""
 
+    state: Mapping[str, StateShape] = field(default_factory=dict)
+    """What the node itself remembers; never shared, since two uses see different numbers."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -35,13 +38,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Slice:
-    """Where one parameter tensor lies in the flat vector."""
+    """Where one tensor lies in the flat vector."""
 
     node: str
     name: str
     shape: Shape
     start: int
-    is_bias: bool
+    is_bias: bool = False
+    unit_axis: int = -1
 
     @property
     def stop(self) -> int:
@@ -76,20 +80,38 @@ class Graph:
             if node.owner != node.id:
                 continue
             for name, parameter in node.parameters.items():
-                slices.append(Slice(node.id, name, parameter.shape, start, parameter.is_bias))
+                slices.append(Slice(node.id, name, parameter.shape, start, parameter.is_bias, parameter.unit_axis))
+                start = slices[-1].stop
+        return tuple(slices)
+
+    @cached_property
+    def state_layout(self) -> tuple[Slice, ...]:
+        """Where the state of nodes lies: in the same vector, behind all parameters."""
+        slices: list[Slice] = []
+        start = self.parameter_count
+        for node in self.nodes:
+            for name, state in node.state.items():
+                slices.append(Slice(node.id, name, state.shape, start))
                 start = slices[-1].stop
         return tuple(slices)
 
     @property
     def parameter_count(self) -> int:
+        """Numbers that are learned."""
         return self.layout[-1].stop if self.layout else 0
 
+    @property
+    def size(self) -> int:
+        """Length of the flat vector: parameters, and the state of nodes behind them."""
+        return self.state_layout[-1].stop if self.state_layout else self.parameter_count
+
     def views(self, flat: Array) -> dict[str, dict[str, Array]]:
-        """The tensors of every owner as views of a flat vector."""
-        views: dict[str, dict[str, Array]] = {}
-        for piece in self.layout:
-            views.setdefault(piece.node, {})[piece.name] = flat[piece.start : piece.stop].reshape(piece.shape)
-        return views
+        """The parameter tensors of every owner as views of a flat vector."""
+        return _views(self.layout, flat)
+
+    def states(self, flat: Array) -> dict[str, dict[str, Array]]:
+        """The state tensors of every node that has any, as views of a flat vector."""
+        return _views(self.state_layout, flat)
 
     def shape_of(self, name: str) -> Shape:
         """Shape of one example of a node's value or of an input."""
@@ -101,3 +123,10 @@ class Graph:
         for piece in self.layout:
             if (not piece.is_bias) if named is None else f"{piece.node}.{piece.name}" in named:
                 yield piece
+
+
+def _views(layout: Iterable[Slice], flat: Array) -> dict[str, dict[str, Array]]:
+    views: dict[str, dict[str, Array]] = {}
+    for piece in layout:
+        views.setdefault(piece.node, {})[piece.name] = flat[piece.start : piece.stop].reshape(piece.shape)
+    return views

@@ -6,30 +6,43 @@ from numpy.typing import DTypeLike
 from core.arrays import Array
 from core.graph.graph import Graph
 from core.initializer import Initializer
+from core.initializers.constant import ConstantWeights
 from core.initializers.glorot_uniform import GlorotUniform
 from core.initializers.he_normal import HeNormal
 from core.initializers.zeros import Zeros
+from core.op import ParameterShape
 
 
 def initial_parameters(graph: Graph, seed: int, dtype: DTypeLike) -> Array:
-    """The flat parameter vector before training.
+    """The flat vector before training: parameters, and the state of nodes behind them.
 
     Each tensor has a random stream of its own, made of the seed, its node's id and its name, so that another node
     more or less does not change how this one starts.
     """
-    flat = np.zeros(graph.parameter_count)
+    flat = np.zeros(graph.size)
     views = graph.views(flat)
     rules = initializers(graph)
     for piece in graph.layout:
         node = graph.node[piece.node]
         given = (node.op.params or {}).get(piece.name)
         if given is None:
-            rule = Zeros() if piece.is_bias else rules[piece.node]
             shape = node.parameters[piece.name]
+            rule = _rule(shape) or rules[piece.node]
             generator = np.random.default_rng([seed, *piece.node.encode(), 0, *piece.name.encode()])
             given = rule.draw(shape.shape, (shape.fan_in, shape.fan_out), generator)
         views[piece.node][piece.name][...] = given
+    for node_id, states in graph.states(flat).items():
+        node = graph.node[node_id]
+        for name, state in states.items():
+            state[...] = (node.op.state or {}).get(name, node.state[name].start)
     return flat.astype(dtype)
+
+
+def _rule(shape: ParameterShape) -> Initializer | None:
+    """How a tensor starts that is not drawn."""
+    if shape.start is not None:
+        return ConstantWeights(value=shape.start)
+    return Zeros() if shape.is_bias else None
 
 
 def initializers(graph: Graph) -> dict[str, Initializer]:

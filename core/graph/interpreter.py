@@ -9,16 +9,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from core.arrays import Array
+from core.arrays import Array, at_least_double, batch_first, batch_last
 from core.graph.graph import Graph
 from core.graph.randomness import Randomness
+from core.graph.sites import new_value
 from core.loss import LossSite
 from core.op import Site
 
 
 @dataclass
 class Pass:
-    """One forward and, if asked for, one backward pass, every array kept."""
+    """One forward and, if asked for, one backward pass, every array kept; the batch first, as people have it."""
 
     values: dict[str, Array]
     loss_terms: list[Array]
@@ -31,6 +32,9 @@ class Pass:
     """By owner and name; uses of shared parameters added up, penalties not included."""
 
     sites: dict[str, Site] = field(default_factory=dict)
+    """Where each node computed, the batch last; its state is a copy that the pass has moved."""
+
+    loss_sites: list[LossSite] = field(default_factory=list)
 
     def loss(self, graph: Graph) -> Array:
         """The data term: the weighted sum of the loss terms; complex under the complex step."""
@@ -51,51 +55,72 @@ def interpret(
 ) -> Pass:
     """Run one batch; the parameters' type is the type everything is computed in."""
     rows = len(next(iter(inputs.values())))
-    views = graph.views(parameters)
-    values: dict[str, Array] = dict(inputs)
-    result = Pass(values, [])
+    values, with_one = _inputs(graph, inputs, rows)
+    views, states = graph.views(parameters), graph.states(parameters.copy())
+    result = Pass({}, [])
     for node in graph.nodes:
+        y, raised = new_value(node.shape, rows, parameters.dtype)
         site = Site(
             x=tuple(values[name] for name in node.inputs),
-            y=np.zeros((rows, *node.shape), parameters.dtype),
+            x_and_one=tuple(with_one.get(name) for name in node.inputs),
+            y=y,
             dy=None,
             dx=(),
             params=views.get(node.owner, {}),
             dparams={},
+            state=states.get(node.id, {}),
             training=training,
             generator=randomness.of(node.id) if randomness else None,
         )
         for call in node.op.forward(site):
             call()
-        values[node.id], result.sites[node.id] = site.y, site
-    sites = _losses(graph, result, targets or {}, sample_weights or {})
+        values[node.id], result.sites[node.id] = y, site
+        if raised is not None:
+            with_one[node.id] = raised
+    result.values = {name: batch_first(value) for name, value in values.items()}
+    result.loss_sites = _loss_sites(graph, values, targets or {}, sample_weights or {})
+    for loss, at_loss in zip(graph.losses[: len(result.loss_sites)], result.loss_sites, strict=True):
+        for call in loss.forward(at_loss):
+            call()
+        result.loss_terms.append(at_loss.value)
     if backward:
-        _backward(graph, result, sites)
+        _backward(graph, result)
     return result
 
 
-def _losses(
-    graph: Graph, result: Pass, targets: Mapping[str, Array], sample_weights: Mapping[int, Array]
+def _inputs(graph: Graph, inputs: Mapping[str, Array], rows: int) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The inputs as nodes read them, and those with a row of ones below."""
+    values = {name: batch_last(array) for name, array in inputs.items()}
+    with_one = {}
+    for name, spec in graph.inputs.items():
+        if spec.dtype == "float":
+            value, raised = new_value(spec.axes, rows, values[name].dtype)
+            value[...] = values[name]
+            values[name] = value
+            if raised is not None:
+                with_one[name] = raised
+    return values, with_one
+
+
+def _loss_sites(
+    graph: Graph, values: Mapping[str, Array], targets: Mapping[str, Array], sample_weights: Mapping[int, Array]
 ) -> list[LossSite]:
+    """Where each loss term computes; none at all where a target is not given."""
+    if any(loss.target not in targets for loss in graph.losses):
+        return []
     sites = []
     for index, loss in enumerate(graph.losses):
         assert loss.input is not None and loss.target is not None
-        if loss.target not in targets:
-            continue
-        y = result.values[loss.input]
-        value = np.zeros((), np.result_type(y.dtype, np.float64))
-        site = LossSite(y, targets[loss.target], np.zeros_like(y), value, sample_weights.get(index))
-        for call in loss.forward(site):
-            call()
-        result.loss_terms.append(value)
-        sites.append(site)
+        y = values[loss.input]
+        value = np.zeros((), at_least_double(y.dtype))
+        sites.append(LossSite(y, batch_last(targets[loss.target]), np.zeros_like(y), value, sample_weights.get(index)))
     return sites
 
 
-def _backward(graph: Graph, result: Pass, sites: list[LossSite]) -> None:
+def _backward(graph: Graph, result: Pass) -> None:
     total: dict[str, Array] = {}
     shared: dict[str, dict[str, Array]] = defaultdict(dict)
-    for loss, at_loss in zip(graph.losses, sites, strict=True):
+    for loss, at_loss in zip(graph.losses, result.loss_sites, strict=True):
         assert loss.input is not None and at_loss.dy is not None
         for call in loss.backward(at_loss):
             call()
@@ -115,7 +140,8 @@ def _backward(graph: Graph, result: Pass, sites: list[LossSite]) -> None:
         for name, gradient in site.dparams.items():
             assert gradient is not None
             _add(shared[node.owner], name, gradient)
-    result.gradients, result.parameter_gradients = total, dict(shared)
+    result.gradients = {name: batch_first(gradient) for name, gradient in total.items()}
+    result.parameter_gradients = dict(shared)
 
 
 def _add(totals: dict[str, Array], name: str, part: Array) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from core.arrays import Array, Call
+from core.arrays import Array, Call, batch_last
 from core.graph.graph import Graph
 from core.graph.randomness import Randomness
 from core.graph.sites import Accumulator, Buffers, Place, Wanted, loss_site, node_site, with_places
@@ -30,7 +30,9 @@ class Plan:
     ) -> None:
         self.graph, self.parameters = graph, parameters
         self.wanted = wanted or Wanted()
-        self.gradient = np.zeros_like(parameters) if gradient is None and self.wanted.gradients else gradient
+        self.gradient = gradient
+        if gradient is None and self.wanted.gradients:
+            self.gradient = np.zeros(graph.parameter_count, parameters.dtype)
         self.buffers = Buffers(graph, rows, parameters.dtype, self.wanted)
         self._forward, self._backward = self._compile(randomness or Randomness(graph, 0))
         self.output = self.buffers.values[graph.output]
@@ -47,12 +49,17 @@ class Plan:
         for call in self._backward:
             call()
 
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Forward and backward in one list."""
+        return self._forward + self._backward
+
     def load(self, inputs: Mapping[str, Array], targets: Mapping[str, Array] | None = None) -> None:
-        """Copy a batch into the buffers; its arrays have `rows` rows and the shapes of the graph."""
+        """Copy a batch into the buffers; its arrays have `rows` rows, the batch first, and the shapes of the graph."""
         for name, array in inputs.items():
-            np.copyto(self.buffers.inputs[name], array)
+            np.copyto(self.buffers.inputs[name], batch_last(array))
         for name, array in (targets or {}).items():
-            np.copyto(self.buffers.targets[name], array)
+            np.copyto(self.buffers.targets[name], batch_last(array))
 
     def loss(self) -> float:
         """The data term: the weighted sum of the loss terms, without penalties."""
@@ -70,9 +77,9 @@ class Plan:
 
     def _compile(self, randomness: Randomness) -> tuple[tuple[Call, ...], tuple[Call, ...]]:
         graph, buffers, training = self.graph, self.buffers, self.wanted.training
-        views = graph.views(self.parameters)
+        views, states = graph.views(self.parameters), graph.states(self.parameters)
         sites = {
-            node.id: node_site(node, buffers, views, training=training, generator=randomness.of(node.id))
+            node.id: node_site(node, buffers, views, states, training=training, generator=randomness.of(node.id))
             for node in graph.nodes
         }
         loss_sites = [loss_site(index, loss, buffers) for index, loss in enumerate(graph.losses)]

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import DTypeLike
 
-from core.arrays import Array, Call, Shape, at_least_double, call
+from core.arrays import Array, Call, Shape, at_least_double, batch_last, call
 from core.graph.graph import Graph, Node
 from core.loss import Loss, LossSite
+from core.network import InputSpec
 from core.op import Site
 
 Place = str | tuple[str, str]
@@ -69,31 +70,63 @@ class Accumulator:
 
 
 class Buffers:
-    """Every array of a graph, batch first: inputs, targets, values of nodes, gradients, losses."""
+    """Every array of a graph, the batch last: inputs, targets, values of nodes, gradients, losses.
+
+    `fed` is what a batch is copied into: one contiguous array (n, …) for each input, target and sample weight, since
+    rows of a data set are gathered fastest as rows. `inputs`, `targets` and `values` are views of it, the batch last.
+    """
 
     def __init__(self, graph: Graph, rows: int, dtype: DTypeLike, wanted: Wanted) -> None:
         self.rows, self.dtype = rows, np.dtype(dtype)
+        self.with_one: dict[str, Array] = {}
+        self.fed_inputs = {name: self._fed(name, spec) for name, spec in graph.inputs.items()}
         self.inputs = {
-            name: np.zeros((rows, *spec.axes), np.intp if spec.dtype == "int" else self.dtype)
-            for name, spec in graph.inputs.items()
+            name: batch_last(fed)[: spec.shape[0]] if name in self.with_one else batch_last(fed)
+            for (name, fed), spec in zip(self.fed_inputs.items(), graph.inputs.values(), strict=True)
         }
-        self.targets = {
+        self.fed_targets = {
             name: np.zeros((rows, *target.shape), np.intp if target.type == "class" else self.dtype)
             for name, target in graph.targets.items()
         }
+        self.targets = {name: batch_last(fed) for name, fed in self.fed_targets.items()}
         self.sample_weights = {
             index: np.ones(rows, self.dtype.type(0).real.dtype)
             for index, loss in enumerate(graph.losses)
             if loss.sample_weight is not None
         }
-        self.values = self.inputs | {node.id: self._array(node.shape) for node in graph.nodes}
+        self.values = dict(self.inputs)
+        for node in graph.nodes:
+            self.values[node.id], raised = new_value(node.shape, rows, self.dtype)
+            if raised is not None:
+                self.with_one[node.id] = raised
         self.losses = [np.zeros((), at_least_double(self.dtype)) for _ in graph.losses]
         self.gradients = {
-            name: self._array(graph.shape_of(name)) for name in _with_gradient(graph, wanted) if wanted.gradients
+            name: np.zeros((*graph.shape_of(name), rows), self.dtype)
+            for name in _with_gradient(graph, wanted)
+            if wanted.gradients
         }
 
-    def _array(self, shape: Shape) -> Array:
-        return np.zeros((self.rows, *shape), self.dtype)
+    def _fed(self, name: str, spec: InputSpec) -> Array:
+        if spec.dtype == "int":
+            return np.zeros((self.rows, *spec.axes), np.intp)
+        if len(spec.axes) != 1:
+            return np.zeros((self.rows, *spec.axes), self.dtype)
+        raised = np.ones((self.rows, spec.axes[0] + 1), self.dtype)
+        self.with_one[name] = raised.T
+        return raised
+
+
+def new_value(shape: Shape, rows: int, dtype: DTypeLike) -> tuple[Array, Array | None]:
+    """A new array (…, n) for a value, and for a value (d,) the array (d + 1, n) that holds it above a row of ones.
+
+    With it a bias is one more row of the weights: on the small cases of the benchmark adding it, and summing its
+    gradient, took a fifth of a step.
+    """
+    if len(shape) != 1:
+        return np.zeros((*shape, rows), dtype), None
+    raised = np.ones((shape[0] + 1, rows), dtype)
+    raised[:-1] = 0
+    return raised[:-1], raised
 
 
 def _with_gradient(graph: Graph, wanted: Wanted) -> set[str]:
@@ -109,6 +142,7 @@ def node_site(
     node: Node,
     buffers: Buffers,
     params: Mapping[str, Mapping[str, Array]],
+    states: Mapping[str, Mapping[str, Array]],
     *,
     training: bool,
     generator: np.random.Generator | None,
@@ -116,11 +150,13 @@ def node_site(
     """Where a node computes its forward pass; `with_places` completes it for the backward pass."""
     return Site(
         x=tuple(buffers.values[name] for name in node.inputs),
+        x_and_one=tuple(buffers.with_one.get(name) for name in node.inputs),
         y=buffers.values[node.id],
         dy=buffers.gradients.get(node.id),
         dx=(None,) * len(node.inputs),
         params=params.get(node.owner, {}),
         dparams={},
+        state=states.get(node.id, {}),
         training=training,
         generator=generator,
     )

@@ -11,7 +11,6 @@ from core.graph.interpreter import Pass
 from core.inspect.batch import Posed
 from core.inspect.numeric import Kinked, Pattern, Reading, repeated_slope, slope_at_zero
 from core.inspect.objective import flat_gradient, total
-from core.loss import LossSite
 
 LEAST_SCALE = 0.1
 """Parameters near 0 are moved as if they were this large: they feed units whose inputs are of order 1."""
@@ -111,9 +110,7 @@ class Point:
 def pattern_of(posed: Posed, parameters: Array, done: Pass) -> Pattern:
     """On which side of its kinks everything is: nodes, loss terms and penalties that have any."""
     sides = {node.id: [read() for read in node.op.kinks(done.sites[node.id])] for node in posed.graph.nodes}
-    for index, loss in enumerate(posed.graph.losses):
-        y, t = done.values[str(loss.input)], posed.examples.targets[str(loss.target)]
-        site = LossSite(y, t, None, np.zeros(()), posed.examples.sample_weights.get(index))
+    for loss, site in zip(posed.graph.losses[: len(done.loss_sites)], done.loss_sites, strict=True):
         sides[f"{loss.kind} of {loss.input}"] = [read() for read in loss.kinks(site)]
     for penalty in posed.graph.penalties:
         if penalty.kind == "l1":

@@ -33,8 +33,7 @@ class Bce(Entrywise):
     def entries(self, site: LossSite, out: Array) -> Sequence[Call]:
         held, logarithm, other = (site.scratch(name, out.shape) for name in ("held", "logarithm", "other"))
         return [
-            larger(site.y, constant(_SMALLEST, out), held),
-            smaller(held, constant(1.0 - float(np.finfo(out.dtype).epsneg), out), held),
+            *_held(site.y, held),
             call(np.log, held, logarithm),
             call(np.multiply, logarithm, site.t, logarithm),
             call(np.negative, held, out),
@@ -47,6 +46,7 @@ class Bce(Entrywise):
     def slopes(self, site: LossSite, out: Array, scale: float) -> Sequence[Call]:
         held, denominator = site.scratch("held", out.shape), site.scratch("logarithm", out.shape)
         return [
+            *_held(site.y, held),
             call(np.subtract, constant(1.0, out), held, denominator),
             call(np.multiply, denominator, held, denominator),
             larger(denominator, constant(1e-12, out), denominator),
@@ -54,6 +54,14 @@ class Bce(Entrywise):
             call(np.divide, out, denominator, out),
             call(np.multiply, out, constant(scale, out), out),
         ]
+
+
+def _held(y: Array, out: Array) -> Sequence[Call]:
+    """Calls that write y, held between the numbers that have both logarithms."""
+    return [
+        larger(y, constant(_SMALLEST, out), out),
+        smaller(out, constant(1.0 - float(np.finfo(out.dtype).epsneg), out), out),
+    ]
 
 
 _SMALLEST = 1e-37

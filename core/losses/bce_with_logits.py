@@ -79,4 +79,5 @@ class BceWithLogits(Entrywise):
     def _weigh_positive(self, term: Array) -> Sequence[Call]:
         if self.pos_weight is None:
             return []
-        return [call(np.multiply, term, np.asarray(self.pos_weight, term.dtype), term)]
+        weights = np.asarray(self.pos_weight, term.dtype)
+        return [call(np.multiply, term, weights[:, None] if weights.ndim else weights, term)]

@@ -9,12 +9,12 @@ from pydantic import Field
 from core.arrays import Array, Call
 from core.class_targets import ClassTargets, target_distributions
 from core.classes import Scale
-from core.logit_rows import LogitRows
+from core.logit_rows import likelihood_slopes, log_likelihood
 from core.loss import LossSite
 
 
 class CrossEntropy(ClassTargets):
-    """L = −Σ q log softmax(y) for logits y (n, k) and classes t (n,), or y (n, …, k) and t (n, …).
+    """L = −Σ q log softmax(y) for logits (k,) and a class, or logits (…, k) and classes (…) of each example.
 
     The slope is softmax(y) Σ q − q: for one example of class 0 with logits (1, 2, 3) the loss is 2.4076 and the
     slope (−0.9100, 0.2447, 0.6652).
@@ -42,9 +42,9 @@ class CrossEntropy(ClassTargets):
         ]
 
     def forward(self, site: LossSite) -> Sequence[Call]:
-        targets, write_targets = target_distributions(self, site, self.label_smoothing)
-        rows = LogitRows(site)
-        return [*write_targets, *rows.log_probabilities(), *rows.cross_entropy(targets)]
+        targets = target_distributions(self, site, smoothing=self.label_smoothing)
+        return [*targets.write, *log_likelihood(site, targets.q)]
 
     def backward(self, site: LossSite) -> Sequence[Call]:
-        return LogitRows(site).slopes(site.scratch("targets", (site.t.size, site.y.shape[-1])), self.weight)
+        targets = target_distributions(self, site, smoothing=self.label_smoothing, factor=self.weight)
+        return [*targets.write, *likelihood_slopes(site, targets.q, targets.mass)]

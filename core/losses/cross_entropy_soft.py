@@ -5,11 +5,11 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 
-from core.arrays import Array, Call, Shape, call, size_of
+from core.arrays import Array, Call, Shape, call
 from core.calls import constant
 from core.classes import Scale
-from core.logit_rows import LogitRows
-from core.loss import Loss, LossSite, TargetType, weight_column
+from core.logit_rows import CLASSES, likelihood_slopes, log_likelihood
+from core.loss import Loss, LossSite, TargetType
 from core.op import ShapeMismatch
 
 
@@ -38,17 +38,20 @@ class CrossEntropySoft(Loss):
         return output
 
     def forward(self, site: LossSite) -> Sequence[Call]:
-        targets, rows = self._targets(site), LogitRows(site)
-        factor = 1.0 / size_of(site.y.shape[:-1]) if self.reduction == "mean" else 1.0
-        shaped = targets.reshape(site.y.shape, copy=False)
-        scale = call(np.multiply, site.t, constant(factor, targets), shaped)
-        weigh = (
-            [] if site.sample_weight is None else [call(np.multiply, shaped, weight_column(site, shaped.ndim), shaped)]
-        )
-        return [scale, *weigh, *rows.log_probabilities(), *rows.cross_entropy(targets)]
+        targets, write = self._targets(site, 1.0)
+        return [*write, *log_likelihood(site, targets)]
 
     def backward(self, site: LossSite) -> Sequence[Call]:
-        return LogitRows(site).slopes(self._targets(site), self.weight)
+        targets, write = self._targets(site, self.weight)
+        return [*write, *likelihood_slopes(site, targets, None)]
 
-    def _targets(self, site: LossSite) -> Array:
-        return site.scratch("targets", (size_of(site.y.shape[:-1]), site.y.shape[-1]))
+    def _targets(self, site: LossSite, factor: float) -> tuple[Array, Sequence[Call]]:
+        """The array of weighted targets, divided as the reduction says, and the calls that write it."""
+        if self.reduction == "mean":
+            factor /= site.y.size // site.y.shape[CLASSES]
+        targets = site.scratch(f"targets times {factor}", site.y.shape)
+        scale = call(np.multiply, site.t, constant(factor, targets), targets)
+        return targets, [scale] if site.sample_weight is None else [
+            scale,
+            call(np.multiply, targets, site.sample_weight, targets),
+        ]

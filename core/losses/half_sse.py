@@ -31,4 +31,5 @@ class HalfSse(Entrywise):
         return [subtract, call(np.multiply, error, error, out), call(np.multiply, out, constant(0.5, out), out)]
 
     def slopes(self, site: LossSite, out: Array, scale: float) -> Sequence[Call]:
-        return [call(np.multiply, residual(site)[0], constant(scale, out), out)]
+        error, subtract = residual(site)
+        return [subtract, call(np.multiply, error, constant(scale, out), out)]

@@ -28,6 +28,7 @@ class Hinge(Entrywise):
     def slopes(self, site: LossSite, out: Array, scale: float) -> Sequence[Call]:
         margin, inside = site.scratch("margin", out.shape), site.scratch("inside", out.shape, np.bool_)
         return [
+            *lack_of_margin(site, margin),
             call(np.greater, margin.real, np.asarray(0.0, margin.real.dtype), inside),
             call(np.multiply, inside, constant(-scale, out), out),
             call(np.multiply, out, site.t, out),

@@ -35,8 +35,8 @@ class Huber(Entrywise):
         return [subtract, *bent_square(error, self.delta, out, site)]
 
     def slopes(self, site: LossSite, out: Array, scale: float) -> Sequence[Call]:
-        error, _ = residual(site)
-        return [*bent_square_slope(error, self.delta, out), call(np.multiply, out, constant(scale, out), out)]
+        error, subtract = residual(site)
+        return [subtract, *bent_square_slope(error, self.delta, out), call(np.multiply, out, constant(scale, out), out)]
 
     def kinks(self, site: LossSite) -> Sequence[Callable[[], Array]]:
         return [lambda: np.abs((site.y - site.t).real) > self.delta]

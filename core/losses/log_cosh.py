@@ -39,4 +39,5 @@ class LogCosh(Entrywise):
         ]
 
     def slopes(self, site: LossSite, out: Array, scale: float) -> Sequence[Call]:
-        return [call(np.tanh, residual(site)[0], out), call(np.multiply, out, constant(scale, out), out)]
+        error, subtract = residual(site)
+        return [subtract, call(np.tanh, error, out), call(np.multiply, out, constant(scale, out), out)]

@@ -24,7 +24,8 @@ class Mae(Entrywise):
         return [subtract, *magnitude(error, out)]
 
     def slopes(self, site: LossSite, out: Array, scale: float) -> Sequence[Call]:
-        return [call(np.sign, residual(site)[0].real, out), call(np.multiply, out, constant(scale, out), out)]
+        error, subtract = residual(site)
+        return [subtract, call(np.sign, error.real, out), call(np.multiply, out, constant(scale, out), out)]
 
     def kinks(self, site: LossSite) -> Sequence[Callable[[], Array]]:
         return [partial(np.greater, site.y.real, site.t)]

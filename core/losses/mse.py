@@ -23,4 +23,5 @@ class Mse(Entrywise):
         return [subtract, call(np.multiply, error, error, out)]
 
     def slopes(self, site: LossSite, out: Array, scale: float) -> Sequence[Call]:
-        return [call(np.multiply, residual(site)[0], constant(2.0 * scale, out), out)]
+        error, subtract = residual(site)
+        return [subtract, call(np.multiply, error, constant(2.0 * scale, out), out)]

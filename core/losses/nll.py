@@ -6,14 +6,14 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 
 from core.arrays import Array, Call, at_least_double, call
-from core.calls import constant, weighted_sum
-from core.class_targets import ClassTargets, class_rows, target_distributions
+from core.calls import weighted_sum
+from core.class_targets import ClassTargets, target_distributions
 from core.classes import Scale
 from core.loss import LossSite
 
 
 class Nll(ClassTargets):
-    """L = −Σ q y for log-probabilities y (n, …, k) and classes t (n, …); slope −q."""
+    """L = −Σ q y for log-probabilities (…, k) and classes (…) of each example; slope −q."""
 
     kind: Literal["nll"] = "nll"
 
@@ -29,13 +29,13 @@ class Nll(ClassTargets):
         ]
 
     def forward(self, site: LossSite) -> Sequence[Call]:
-        targets, write_targets = target_distributions(self, site, smoothing=0.0)
-        part = site.scratch("part", targets.shape)
-        wide = site.scratch("wide", targets.shape, at_least_double(part.dtype))
-        product = call(np.multiply, targets, class_rows(site.y), part)
-        return [*write_targets, product, *weighted_sum(part, -1.0, site.value, wide)]
+        targets = target_distributions(self, site)
+        part = site.scratch("part", site.y.shape)
+        wide = site.scratch("wide", site.y.shape, at_least_double(part.dtype))
+        product = call(np.multiply, targets.q, site.y, part)
+        return [*targets.write, product, *weighted_sum(part, -1.0, site.value, wide)]
 
     def backward(self, site: LossSite) -> Sequence[Call]:
         assert site.dy is not None
-        targets = site.scratch("targets", (site.t.size, site.y.shape[-1]))
-        return [call(np.multiply, targets, constant(-self.weight, targets), class_rows(site.dy))]
+        targets = target_distributions(self, site, factor=-self.weight)
+        return [*targets.write, call(np.copyto, site.dy, targets.q)]

@@ -36,9 +36,9 @@ class SmoothL1(Entrywise):
         ]
 
     def slopes(self, site: LossSite, out: Array, scale: float) -> Sequence[Call]:
-        error, _ = residual(site)
+        error, subtract = residual(site)
         factor = constant(scale / self.beta, out)
-        return [*bent_square_slope(error, self.beta, out), call(np.multiply, out, factor, out)]
+        return [subtract, *bent_square_slope(error, self.beta, out), call(np.multiply, out, factor, out)]
 
     def kinks(self, site: LossSite) -> Sequence[Callable[[], Array]]:
         return [lambda: np.abs((site.y - site.t).real) > self.beta]

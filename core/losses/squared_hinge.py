@@ -28,7 +28,11 @@ class SquaredHinge(Entrywise):
 
     def slopes(self, site: LossSite, out: Array, scale: float) -> Sequence[Call]:
         margin = site.scratch("margin", out.shape)
-        return [call(np.multiply, margin, site.t, out), call(np.multiply, out, constant(-2.0 * scale, out), out)]
+        return [
+            *lack_of_margin(site, margin),
+            call(np.multiply, margin, site.t, out),
+            call(np.multiply, out, constant(-2.0 * scale, out), out),
+        ]
 
     def kinks(self, site: LossSite) -> Sequence[Callable[[], Array]]:
         return [lambda: site.y.real * site.t < 1]

@@ -45,7 +45,7 @@ class Concat(Op):
 
     def _parts(self, joined: Array, site: Site) -> Iterator[Array]:
         """The views of `joined` that belong to each input."""
-        axis = self.axis % joined.ndim
+        axis = example_axis(self.axis, joined.shape[:-1])
         start = 0
         for x in site.x:
             stop = start + x.shape[axis]

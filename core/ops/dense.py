@@ -1,17 +1,20 @@
 """Fully connected layer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
-from core.arrays import Call, Shape, call
+from core.arrays import Array, Call, Shape, call
 from core.op import Op, ParameterShape, ShapeMismatch, Site
 
 
 class Dense(Op):
-    """y = x W + b with W (d, units); acts on the last axis, so x is (n, d) or (n, …, d)."""
+    """y = x W + b with W (d, units); acts on the last axis of an example, which is (d,) or (…, d).
+
+    Examples side by side are columns: y = Wᵀ x + b, dW = x dyᵀ, dx = W dy.
+    """
 
     op: Literal["dense"] = "dense"
 
@@ -47,24 +50,47 @@ class Dense(Op):
         return weights | ({"b": ParameterShape((fan_out,), fan_in, fan_out, is_bias=True)} if self.bias else {})
 
     def forward(self, site: Site) -> Sequence[Call]:
-        weights = site.params["W"]
-        x, y = (array.reshape(-1, array.shape[-1]) for array in (site.x[0], site.y))
-        product = [call(x.dot, weights, y)]
-        return [*product, call(np.add, y, site.params["b"], y)] if self.bias else product
+        weights, x, y = site.params["W"], site.x[0], site.y
+        if x.ndim > 2:
+            product = call(np.matmul, weights.T, x, y)
+            return [product, call(np.add, y, site.params["b"][:, None], y)] if self.bias else [product]
+        joined, raised = self._joined(site, site.params)
+        if joined is not None:
+            return [call(joined.T.dot, raised, y)]
+        product = call(weights.T.dot, x, y)
+        return [product, call(np.add, y, site.params["b"][:, None], y)] if self.bias else [product]
 
     def backward(self, site: Site) -> Sequence[Call]:
         assert site.dy is not None
-        weights, dweights, dbias, dx = site.params["W"], site.dparams["W"], site.dparams.get("b"), site.dx[0]
-        x, dy = (array.reshape(-1, array.shape[-1]) for array in (site.x[0], site.dy))
+        dx, weights = site.dx[0], site.params["W"]
         calls: list[Call] = []
-        if dweights is not None:
-            calls.append(call(x.T.dot, dy, dweights))
-        if dbias is not None:
-            # A ones vector's product sums the columns in 0.20 µs, add.reduce takes 0.85 (at 16 × 32).
-            calls.append(call(np.ones(len(dy), dy.dtype).dot, dy, dbias))
         if dx is not None:
-            calls.append(call(dy.dot, weights.T, dx.reshape(-1, dx.shape[-1])))
+            calls.append(call(np.matmul, weights, site.dy, dx) if dx.ndim > 2 else call(weights.dot, site.dy, dx))
+        return [*self._gradients(site, site.dy), *calls]
+
+    def _gradients(self, site: Site, dy: Array) -> Sequence[Call]:
+        """Calls that write dW = x dyᵀ and db = Σ dy; both in one product where x has a row of ones below it."""
+        joined, raised = self._joined(site, site.dparams)
+        if joined is not None and raised is not None:
+            return [_outer(raised, dy, joined)]
+        dweights, dbias = site.dparams["W"], site.dparams.get("b")
+        x, gather = _flat(site.x[0], "flat x", site)
+        dy, gather_dy = _flat(dy, "flat dy", site)
+        calls = [*gather, *gather_dy]
+        if dweights is not None:
+            calls.append(_outer(x, dy, dweights))
+        if dbias is not None:
+            calls.append(call(dy.dot, np.ones(dy.shape[1], dy.dtype), dbias))
         return calls
+
+    def _joined(self, site: Site, params: Mapping[str, Array | None]) -> tuple[Array | None, Array | None]:
+        """W with b as its last row (d + 1, units), and x with ones as its last (d + 1, n), where memory has both."""
+        weights, bias = params.get("W"), params.get("b")
+        raised = site.x_and_one[0] if site.x_and_one else None
+        if raised is None or weights is None or bias is None or not _lies_behind(bias, weights):
+            return None, None
+        shape = (weights.shape[0] + 1, weights.shape[1])
+        return np.lib.stride_tricks.as_strided(weights, shape, weights.strides), raised
 
     def flops(self, inputs: Sequence[Shape]) -> int:
         rows = 1
@@ -76,3 +102,23 @@ class Dense(Op):
         if self.units is None:
             raise ShapeMismatch("needs `units`: only a last layer in a job can take its width from the target")
         return self.units
+
+
+def _lies_behind(bias: Array, weights: Array) -> bool:
+    """Whether b begins where W ends, as in a flat vector."""
+    start: int = weights.__array_interface__["data"][0]
+    return bool(bias.__array_interface__["data"][0] == start + weights.nbytes)
+
+
+def _outer(x: Array, dy: Array, out: Array) -> Call:
+    """The call that writes x dyᵀ. One unit's product is taken the other way round: 0.4 instead of 1.2 µs (17 × 32)."""
+    return call(dy.dot, x.T, out.T) if len(dy) == 1 else call(x.dot, dy.T, out)
+
+
+def _flat(array: Array, name: str, site: Site) -> tuple[Array, Sequence[Call]]:
+    """The (d, positions · n) form of an array (…, d, n), and the calls that write it if it is not the array itself."""
+    if array.ndim == 2:
+        return array, ()
+    features_first = np.moveaxis(array, -2, 0)
+    flat = site.scratch(name, features_first.shape)
+    return flat.reshape(len(flat), -1), [call(np.copyto, flat, features_first)]

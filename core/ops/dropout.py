@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 import numpy as np
 from pydantic import AfterValidator, Field
 
-from core.arrays import Array, Call, Shape, Tensor, call
+from core.arrays import Array, Call, Shape, Tensor, batch_last, call
 from core.calls import constant
 from core.op import Op, ShapeMismatch, Site
 
@@ -64,9 +64,9 @@ class Dropout(Op):
         """Calls that write mask / (1 − p); none for a mask that was given, which is written at once."""
         scale = constant(1.0 / (1.0 - self.p), factor)
         if self.mask is not None:
-            if self.mask.shape != factor.shape:
-                raise ShapeMismatch(f"has a mask for {len(self.mask)} examples, and the batch has {len(factor)}")
-            np.multiply(self.mask, scale, factor)
+            if len(self.mask) != factor.shape[-1]:
+                raise ShapeMismatch(f"has a mask for {len(self.mask)} examples, and the batch has {factor.shape[-1]}")
+            np.multiply(batch_last(self.mask), scale, factor)
             return []
         if site.generator is None:
             raise ValueError("dropout in training mode needs a generator or a mask")

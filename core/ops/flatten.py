@@ -10,7 +10,7 @@ from core.op import Op, Site
 
 
 class Flatten(Op):
-    """(n, …) becomes (n, product of the rest), row-major; a scalar example becomes one feature."""
+    """The axes of an example become one, row-major; a scalar example becomes one feature."""
 
     op: Literal["flatten"] = "flatten"
 

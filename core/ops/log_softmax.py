@@ -32,7 +32,7 @@ class LogSoftmax(Op):
     def forward(self, site: Site) -> Sequence[Call]:
         (x,), y, total, part = site.x, site.y, self._total(site), site.scratch("part", site.y.shape)
         return [
-            *shifted_exponentials(x, y, part, total, axis=self.axis),
+            *shifted_exponentials(x, y, part, total, axis=self._place(site)),
             call(np.log, total, total),
             call(np.subtract, y, total, y),
         ]
@@ -43,7 +43,7 @@ class LogSoftmax(Op):
             return []
         assert site.dy is not None
         return [
-            row_sum(site.dy, self.axis % y.ndim, total),
+            row_sum(site.dy, self._place(site), total),
             call(np.exp, y, part),
             call(np.multiply, part, total, part),
             call(np.subtract, site.dy, part, dx),
@@ -51,5 +51,8 @@ class LogSoftmax(Op):
 
     def _total(self, site: Site) -> Array:
         shape = list(site.y.shape)
-        shape[self.axis] = 1
+        shape[self._place(site)] = 1
         return site.scratch("total", tuple(shape))
+
+    def _place(self, site: Site) -> int:
+        return example_axis(self.axis, site.y.shape[:-1])

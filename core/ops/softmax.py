@@ -31,7 +31,7 @@ class Softmax(Op):
 
     def forward(self, site: Site) -> Sequence[Call]:
         (x,), y, total = site.x, site.y, self._total(site)
-        return [*shifted_exponentials(x, y, y, total, axis=self.axis), call(np.divide, y, total, y)]
+        return [*shifted_exponentials(x, y, y, total, axis=self._place(site)), call(np.divide, y, total, y)]
 
     def backward(self, site: Site) -> Sequence[Call]:
         (dx,), y, total = site.dx, site.y, self._total(site)
@@ -40,12 +40,15 @@ class Softmax(Op):
         part = site.scratch("part", y.shape)
         return [
             call(np.multiply, site.dy, y, part),
-            row_sum(part, self.axis % y.ndim, total),
+            row_sum(part, self._place(site), total),
             call(np.subtract, site.dy, total, part),
             call(np.multiply, part, y, dx),
         ]
 
     def _total(self, site: Site) -> Array:
         shape = list(site.y.shape)
-        shape[self.axis] = 1
+        shape[self._place(site)] = 1
         return site.scratch("total", tuple(shape))
+
+    def _place(self, site: Site) -> int:
+        return example_axis(self.axis, site.y.shape[:-1])

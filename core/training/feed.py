@@ -1,32 +1,49 @@
 """Batches: rows copied from the training split into a plan's buffers, without allocating."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from core.arrays import Array, call
+from core.arrays import Array, Call, call
 from core.graph.plan import Plan
 from core.training.examples import Examples
 
+MOST_WIDENED = 4_000_000
+"""Entries of an input that is kept a second time with a column of ones, so that a batch is gathered in one call."""
 
-class Feed:
-    """Moves rows of the examples into the buffers of one plan."""
 
-    def __init__(self, plan: Plan, examples: Examples) -> None:
+class Source:
+    """The examples of a run as arrays to gather rows from, by what they are fed into."""
+
+    def __init__(self, examples: Examples) -> None:
+        self.examples = examples
+        self._widened: dict[str, Array] = {}
+
+    def gather(self, plan: Plan, rows: Array) -> Sequence[Call]:
+        """Calls that copy the rows whose numbers stand in `rows` at the time into the buffers of a plan."""
         buffers = plan.buffers
-        pairs = [(examples.inputs[name], buffer) for name, buffer in buffers.inputs.items()]
-        pairs += [(examples.targets[name], buffer) for name, buffer in buffers.targets.items()]
-        pairs += [(examples.sample_weights[term], buffer) for term, buffer in buffers.sample_weights.items()]
-        self._pairs = pairs
-        self._rows = np.zeros(plan.rows, np.intp)
-        # `take` with mode="clip" fills `out` directly (0.22 µs); with mode="raise" it goes through a copy.
-        self._gather = [call(source.take, self._rows, 0, buffer, "clip") for source, buffer in pairs]
+        calls: list[Call] = []
+        for name, fed in buffers.fed_inputs.items():
+            source = self.examples.inputs[name]
+            if source.shape[1:] == fed.shape[1:]:
+                calls.append(_take(source, rows, fed))
+            elif source.size <= MOST_WIDENED:
+                calls.append(_take(self._with_one(name, source), rows, fed))
+            else:
+                staged = np.empty((len(fed), *source.shape[1:]), source.dtype)
+                calls += [_take(source, rows, staged), call(np.copyto, fed[:, :-1], staged)]
+        calls += [_take(self.examples.targets[name], rows, fed) for name, fed in buffers.fed_targets.items()]
+        calls += [_take(self.examples.sample_weights[term], rows, fed) for term, fed in buffers.sample_weights.items()]
+        return calls
 
-    def rows(self, rows: Array) -> None:
-        """Load these rows."""
-        self._rows[...] = rows
-        for gather in self._gather:
-            gather()
+    def _with_one(self, name: str, source: Array) -> Array:
+        if name not in self._widened:
+            widened = np.ones((len(source), source.shape[1] + 1), source.dtype)
+            widened[:, :-1] = source
+            self._widened[name] = widened
+        return self._widened[name]
 
-    def stretch(self, start: int, stop: int) -> None:
-        """Load consecutive rows."""
-        for source, buffer in self._pairs:
-            np.copyto(buffer, source[start:stop])
+
+def _take(source: Array, rows: Array, out: Array) -> Call:
+    # With mode="clip" `take` fills `out` directly (0.22 µs); with mode="raise" it goes through a copy.
+    return call(source.take, rows, 0, out, "clip")

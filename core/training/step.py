@@ -1,12 +1,12 @@
 """One update: batch in, loss and gradient, penalties, clipping, optimizer."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from core.arrays import Array, Call
 from core.graph.graph import Graph
-from core.graph.plan import Plan
 from core.penalties import Penalty
 
 
@@ -46,17 +46,11 @@ def norm(vector: Array) -> float:
     return math.sqrt(square) if math.isfinite(square) else float(np.linalg.norm(vector.astype(np.float64)))
 
 
+@dataclass
 class Totals:
-    """Sums over the steps of one epoch, each step weighted by its examples."""
+    """Sums over one epoch: of loss and penalty each batch weighted by its examples, of norms one an update."""
 
-    def __init__(self) -> None:
-        self.rows = 0
-        self.loss = self.penalty = self.gradient_norm = 0.0
-        self.steps = 0
-
-    def add(self, plan: Plan, loss: float, penalty: float, gradient_norm: float) -> None:
-        self.rows += plan.rows
-        self.steps += 1
-        self.loss += loss * plan.rows
-        self.penalty += penalty * plan.rows
-        self.gradient_norm += gradient_norm
+    loss: float = 0.0
+    penalty: float = 0.0
+    gradient_norm: float = 0.0
+    updates: int = 0

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import DTypeLike
 from pydantic import TypeAdapter
 
-from core.arrays import Array, at_least_double
+from core.arrays import Array, at_least_double, batch_last
 from core.loss import Loss, LossSite
 from core.losses import LOSSES, AnyLoss
 
@@ -30,15 +30,16 @@ weighted = pytest.mark.parametrize("is_weighted", [False, True], ids=["plain", "
 
 
 def site_of(example: Example, dtype: DTypeLike = np.float64, is_weighted: bool = False) -> LossSite:
+    """Outputs and targets of the example, the batch last."""
     _, y, t = example
-    y = y.astype(dtype)
+    y, t = np.ascontiguousarray(batch_last(y), dtype), np.ascontiguousarray(batch_last(t))
     real = y.real.dtype
     return LossSite(
         y=y,
         t=t.astype(real) if t.dtype.kind == "f" else t.copy(),
         dy=np.full_like(y, np.nan),
         value=np.zeros((), at_least_double(dtype)),
-        sample_weight=np.linspace(0.5, 2.0, len(y)).astype(real) if is_weighted else None,
+        sample_weight=np.linspace(0.5, 2.0, y.shape[-1]).astype(real) if is_weighted else None,
     )
 
 
@@ -92,6 +93,25 @@ def test_the_gradient_is_what_central_differences_approach(example: Example, is_
 
 
 @every_loss
+@weighted
+def test_slopes_need_no_value_before_them(example: Example, is_weighted: bool) -> None:
+    """Training takes slopes in every step and values once an epoch."""
+    loss, site = example[0], site_of(example, is_weighted=is_weighted)
+    run(loss.backward(site))
+    np.testing.assert_array_equal(site.dy, gradient_of(loss, site_of(example, is_weighted=is_weighted)))
+
+
+@every_loss
+def test_a_loss_that_adds_up_is_the_mean_of_its_batches(example: Example) -> None:
+    loss, y, t = example
+    if not loss.adds_up:
+        pytest.skip("does not")
+    whole = value_of(loss, site_of(example))
+    parts = [(value_of(loss, site_of((loss, y[rows], t[rows]))), len(y[rows])) for rows in (slice(1), slice(1, None))]
+    np.testing.assert_allclose(whole, sum(value * rows for value, rows in parts) / len(y), rtol=1e-14)
+
+
+@every_loss
 def test_the_gradient_can_itself_be_differentiated(example: Example) -> None:
     """A complex step through forward and backward gives second derivatives, to the digits central differences have."""
     loss, in_complex, site = example[0], site_of(example, np.complex128), site_of(example)
@@ -130,8 +150,8 @@ def test_an_example_of_weight_zero_counts_for_nothing(example: Example) -> None:
     assert site.dy is not None
     site.sample_weight[1:] = 0.0
     run(calls)
-    assert np.any(site.dy[0] != 0.0) or np.all(example[0].weight * site.value == 0.0)
-    np.testing.assert_array_equal(site.dy[1:], 0.0)
+    assert np.any(site.dy[..., 0] != 0.0) or np.all(example[0].weight * site.value == 0.0)
+    np.testing.assert_array_equal(site.dy[..., 1:], 0.0)
 
 
 @every_loss
@@ -169,7 +189,7 @@ def test_targets_and_weights_are_read_anew_in_each_step(example: Example) -> Non
     shuffled = (loss, y[::-1].copy(), t[::-1].copy())
     expected = site_of(shuffled, is_weighted=True)
     gradient_of(loss, expected)
-    site.y[...], site.t[...] = shuffled[1], shuffled[2]
+    site.y[...], site.t[...] = expected.y, expected.t
     run(calls)
     np.testing.assert_array_equal(site.value, expected.value)
     np.testing.assert_array_equal(site.dy, expected.dy)
@@ -249,4 +269,4 @@ def test_extreme_logits_give_the_reference_numbers(case: dict[str, Any]) -> None
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         gradient = gradient_of(loss, site)
     np.testing.assert_allclose(site.value, case["value"], rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose(gradient, expected, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(gradient, batch_last(expected), rtol=1e-12, atol=1e-15)

@@ -42,9 +42,10 @@ class Bench:
         def draw(*shape: int) -> Array:
             return generator.normal(size=shape).astype(dtype)
 
-        self.x = [draw(rows, *shape) for shape in shapes]
+        self.x = [draw(*shape, rows) for shape in shapes]
         self.params = {name: draw(*spec.shape) for name, spec in self.op.parameter_shapes(shapes).items()}
-        self.dy = draw(rows, *self.op.output_shape(shapes))
+        self.dy = draw(*self.op.output_shape(shapes), rows)
+        self.state_shapes = self.op.state_shapes(shapes)
 
     def leaves(self) -> list[Array]:
         """Everything the output depends on."""
@@ -59,6 +60,7 @@ class Bench:
             dx=tuple(np.full_like(x, np.nan) for x in self.x),
             params=self.params,
             dparams={name: np.full_like(param, np.nan) for name, param in self.params.items()},
+            state={name: np.full(spec.shape, spec.start, self.dy.dtype) for name, spec in self.state_shapes.items()},
             training=True,
             generator=np.random.default_rng(3),
         )

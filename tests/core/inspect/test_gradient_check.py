@@ -140,8 +140,8 @@ class DroppedSample(Dense):
         assert weights is not None and bias is not None
         return [
             *super().backward(site),
-            lambda: np.copyto(weights, x[:-1].T @ dy[:-1]),
-            lambda: np.copyto(bias, dy[:-1].sum(axis=0)),
+            lambda: np.copyto(weights, x[:, :-1] @ dy[:, :-1].T),
+            lambda: np.copyto(bias, dy[:, :-1].sum(axis=1)),
         ]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from core.arrays import Array
+from core.arrays import Array, batch_first, batch_last
 from core.loss import LossSite
 from core.losses import LOSSES
 from core.op import ShapeMismatch
@@ -18,6 +18,8 @@ TARGETS = np.array([[1.0, 1.0], [2.5, 1.0]])
 
 
 def judged(kind: str, y: Array = OUTPUTS, t: Array = TARGETS, **fields: Any) -> LossSite:
+    """What the loss makes of outputs (n, …) and targets (n, …)."""
+    y, t = (np.ascontiguousarray(batch_last(array)) for array in (y, t))
     site = LossSite(y, t, np.zeros_like(y), np.zeros(()))
     loss = LOSSES[kind].model_validate(fields)
     for call in (*loss.forward(site), *loss.backward(site)):
@@ -27,7 +29,7 @@ def judged(kind: str, y: Array = OUTPUTS, t: Array = TARGETS, **fields: Any) -> 
 
 def gradient(site: LossSite) -> Array:
     assert site.dy is not None
-    return site.dy
+    return batch_first(site.dy)
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from core.arrays import Array
+from core.arrays import Array, batch_first, batch_last
 from core.op import ShapeMismatch, Site
 from core.ops.dropout import Dropout
 
 
 def dropped(op: Dropout, x: Array, *, training: bool = True, seed: int = 0) -> tuple[Array, Array]:
-    """The output, and the gradient where each entry of dy is 1."""
+    """The output of examples (n, …), and the gradient where each entry of dy is 1."""
+    x = np.ascontiguousarray(batch_last(x))
     dx = np.full_like(x, np.nan)
     site = Site(
         x=(x,),
@@ -24,7 +25,7 @@ def dropped(op: Dropout, x: Array, *, training: bool = True, seed: int = 0) -> t
     )
     for call in (*op.forward(site), *op.backward(site)):
         call()
-    return site.y, dx
+    return batch_first(site.y), batch_first(dx)
 
 
 def test_evaluation_passes_everything() -> None:

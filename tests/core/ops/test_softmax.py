@@ -3,17 +3,19 @@
 import numpy as np
 import pytest
 
-from core.arrays import Array
+from core.arrays import Array, batch_first, batch_last
 from core.op import Site
 from core.ops import OPS
 
 
 def output(kind: str, x: Array, **fields: object) -> Array:
+    """The output of examples (n, …)."""
+    x = np.ascontiguousarray(batch_last(x))
     site = Site(x=(x,), y=np.zeros_like(x), dy=None, dx=(None,), params={}, dparams={})
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         for call in OPS[kind].model_validate(fields).forward(site):
             call()
-    return site.y
+    return batch_first(site.y)
 
 
 LOGITS = [[1000.0, 0.0, -1000.0], [-1000.0, -1001.0, -1002.0], [1e9, 1e9, 1e9], [0.0, 0.0, -10000.0]]
@@ -35,10 +37,9 @@ def test_extreme_logits_give_logarithms_that_are_finite() -> None:
     np.testing.assert_allclose(np.exp(logarithms), PROBABILITIES, rtol=1e-13)
 
 
-@pytest.mark.parametrize("size", [2, 10, 32, 33, 100])
+@pytest.mark.parametrize("size", [2, 10, 100])
 @pytest.mark.parametrize("kind", ["softmax", "log_softmax"])
 def test_the_axis_may_be_any_but_the_first(kind: str, size: int) -> None:
-    """Also on either side of the length where another way of finding the maximum is taken."""
     x = np.random.default_rng(0).normal(size=(4, size, 3)) * 30
     by_middle = output(kind, x, axis=1)
     by_last = output(kind, np.ascontiguousarray(x.swapaxes(1, 2)), axis=-1).swapaxes(1, 2)

@@ -38,13 +38,13 @@ def a_run(layers: list[dict[str, Any]] | None = None, **spec: Any) -> Run:
     return Run(graph, TrainingSpec.model_validate(settings), examples(50, 0), examples(20, 1))
 
 
-def after(times: int) -> Callable[[], bool]:
-    """Asks for a stop after this many questions."""
-    left = [times]
+def in_the_middle_after(run: Run, epoch: int) -> Callable[[], bool]:
+    """Asks for a stop at the second question of the epoch after this one."""
+    questions = [0]
 
     def should_stop() -> bool:
-        left[0] -= 1
-        return left[0] < 0
+        questions[0] += run.epoch == epoch
+        return questions[0] == 2
 
     return should_stop
 
@@ -62,7 +62,7 @@ def test_stop_and_resume_gives_the_bits_of_the_undisturbed_run(kind: str) -> Non
     undisturbed = a_run(**spec)
     events = list(undisturbed.events())
     stopped = a_run(**spec)
-    interrupted = list(stopped.events(after(20)))
+    interrupted = list(stopped.events(in_the_middle_after(stopped, 2)))
     assert isinstance(interrupted[-1], Ended) and interrupted[-1].reason == "interrupted"
     assert interrupted[-1].epoch == 2
     first = a_run(**spec)
