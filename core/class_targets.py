@@ -51,21 +51,19 @@ class Distributions:
     q: Array
     """A view of memory in which the classes come first."""
 
-    write: Sequence[Call]
+    prepare: Sequence[Call]
     mass: float | None
     """Σ q of every example, where it is the same for all."""
 
 
-def target_distributions(
-    loss: ClassTargets, site: LossSite, *, smoothing: float = 0.0, factor: float = 1.0
-) -> Distributions:
-    """The array (…, k, n) of factor · q and the calls that write it.
+def target_distributions(loss: ClassTargets, site: LossSite, *, smoothing: float = 0.0) -> Distributions:
+    """The array (…, k, n) of q and the calls that write it.
 
     Raises Invalid for class weights that no data set has been asked for yet.
     """
     classes = site.y.shape[-2]
     weights = _class_weights(loss, classes)
-    targets = site.scratch(f"targets times {factor}", (classes, *site.t.shape))
+    targets = site.scratch("targets", (classes, *site.t.shape))
     indices, find = _table_columns(loss, site, classes)
     divide: Sequence[Call] = ()
     divisor = 1.0
@@ -74,11 +72,11 @@ def target_distributions(
             divisor = float(site.t.size)
         else:
             divide = _divide_by_weights(targets, weights, indices, site)
-    table = np.ascontiguousarray((factor / divisor * _smoothed(weights, smoothing)).T, targets.dtype)
+    table = np.ascontiguousarray((_smoothed(weights, smoothing) / divisor).T, targets.dtype)
     weigh = [] if site.sample_weight is None else [call(np.multiply, targets, site.sample_weight, targets)]
-    write: list[Call] = [*find, call(table.take, indices, 1, targets, "clip"), *divide, *weigh]
+    prepare: list[Call] = [*find, call(table.take, indices, 1, targets, "clip"), *divide, *weigh]
     even = (weights[:-1] == 1.0).all() and loss.ignore_index is None and site.sample_weight is None
-    return Distributions(np.moveaxis(targets, 0, -2), write, factor / divisor if even else None)
+    return Distributions(np.moveaxis(targets, 0, -2), prepare, 1.0 / divisor if even else None)
 
 
 def _class_weights(loss: ClassTargets, classes: int) -> Array:

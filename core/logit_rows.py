@@ -30,10 +30,16 @@ def log_likelihood(site: LossSite, targets: Array) -> Sequence[Call]:
     ]
 
 
-def likelihood_slopes(site: LossSite, targets: Array, mass: float | None) -> Sequence[Call]:
-    """Calls that write softmax(y) Σ q − q into the gradient; `mass` is Σ q where it is the same for every example."""
+def likelihood_slopes(site: LossSite, targets: Array, *, mass: float | None, weight: float) -> Sequence[Call]:
+    """Calls that write weight · (softmax(y) Σ q − q) into the gradient.
+
+    `mass` is Σ q where it is the same for every example.
+    """
     dy, total, axis = site.dy, _total(site), site.y.ndim + CLASSES
     assert dy is not None
+    scale = [] if weight == 1.0 else [call(np.multiply, dy, constant(weight, dy), dy)]
+    if mass is not None and site.y.ndim == 2 and len(site.y) <= MOST_SPREAD:
+        return [*_slopes_of_few(site, dy, targets, mass), *scale]
     if mass is not None:
         divide = [call(np.divide, constant(mass, total), total, total)]
     else:
@@ -43,6 +49,26 @@ def likelihood_slopes(site: LossSite, targets: Array, mass: float | None) -> Seq
         *shifted_exponentials(site.y, dy, dy, total, axis=axis),
         *divide,
         call(np.multiply, dy, total, dy),
+        call(np.subtract, dy, targets, dy),
+        *scale,
+    ]
+
+
+MOST_SPREAD = 64
+"""Classes up to which a row is spread over all of them by a product with ones."""
+
+
+def _slopes_of_few(site: LossSite, dy: Array, targets: Array, mass: float) -> Sequence[Call]:
+    """The same without an operand of another shape: it costs NumPy 0.9 µs a call, spreading it by a product 0.5."""
+    maximum, spread = site.scratch("maximum", (1, dy.shape[1])), site.scratch("spread", dy.shape)
+    classes = len(dy)
+    return [
+        call(np.maximum.reduce, site.y, 0, None, maximum[0]),
+        call(np.ones((classes, 1), dy.dtype).dot, maximum, spread),
+        call(np.subtract, site.y, spread, dy),
+        call(np.exp, dy, dy),
+        call(np.full((classes, classes), 1.0 / mass, dy.dtype).dot, dy, spread),
+        call(np.divide, dy, spread, dy),
         call(np.subtract, dy, targets, dy),
     ]
 

@@ -82,6 +82,13 @@ class Loss(Model):
     def target_shape(self, output: Shape) -> Shape:
         """Shape of one example's target for an output of this shape. Raises core.op.ShapeMismatch."""
 
+    def prepare(self, site: LossSite) -> Sequence[Call]:
+        """Calls that turn new targets and weights into what forward and backward read; none where that is t itself.
+
+        They run once a batch, before either, and once for all where the batch never changes.
+        """
+        return ()
+
     @abstractmethod
     def forward(self, site: LossSite) -> Sequence[Call]:
         """Calls that write `site.value` from `site.y` and `site.t`."""

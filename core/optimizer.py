@@ -49,6 +49,11 @@ class Optimizer(Model):
     def scalars(self, step: int, learning_rate: float) -> dict[str, float]:
         """The numbers of this step (from 1), e.g. bias corrections; always under the same names."""
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether the numbers of a step depend on the learning rate alone, so that an epoch sets them once."""
+        return False
+
     @abstractmethod
     def update(self, site: OptimizerSite) -> Sequence[Call]:
         """Calls that move `site.parameters`; the gradient may be overwritten."""

@@ -60,7 +60,7 @@ class Evaluator:
             value = np.zeros((), np.float64)
             y, t = (np.ascontiguousarray(batch_last(one)) for one in (values[loss.input], targets[loss.target]))
             site = LossSite(y, t, None, value, weights.get(index))
-            for call in loss.forward(site):
+            for call in (*loss.prepare(site), *loss.forward(site)):
                 call()
             total += loss.weight * float(value)
         return total

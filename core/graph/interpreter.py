@@ -80,7 +80,7 @@ def interpret(
     result.values = {name: batch_first(value) for name, value in values.items()}
     result.loss_sites = _loss_sites(graph, values, targets or {}, sample_weights or {})
     for loss, at_loss in zip(graph.losses[: len(result.loss_sites)], result.loss_sites, strict=True):
-        for call in loss.forward(at_loss):
+        for call in (*loss.prepare(at_loss), *loss.forward(at_loss)):
             call()
         result.loss_terms.append(at_loss.value)
     if backward:

@@ -34,6 +34,9 @@ class Plan:
         if gradient is None and self.wanted.gradients:
             self.gradient = np.zeros(graph.parameter_count, parameters.dtype)
         self.buffers = Buffers(graph, rows, parameters.dtype, self.wanted)
+        self.prepare_calls: tuple[Call, ...] = ()
+        """What new targets need before a pass; nothing else depends on them alone."""
+
         self._forward, self._backward = self._compile(randomness or Randomness(graph, 0))
         self.output = self.buffers.values[graph.output]
         self.rows = rows
@@ -41,7 +44,7 @@ class Plan:
 
     def forward(self) -> None:
         """Write every value and loss from the inputs, targets and parameters."""
-        for call in self._forward:
+        for call in (*self.prepare_calls, *self._forward):
             call()
 
     def backward(self) -> None:
@@ -51,7 +54,7 @@ class Plan:
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """Forward and backward in one list."""
+        """Forward and backward in one list, to run behind `prepare_calls`."""
         return self._forward + self._backward
 
     def load(self, inputs: Mapping[str, Array], targets: Mapping[str, Array] | None = None) -> None:
@@ -83,6 +86,9 @@ class Plan:
             for node in graph.nodes
         }
         loss_sites = [loss_site(index, loss, buffers) for index, loss in enumerate(graph.losses)]
+        if self.wanted.losses or self.gradient is not None:
+            pairs = zip(graph.losses, loss_sites, strict=True)
+            self.prepare_calls = tuple(one for loss, site in pairs for one in loss.prepare(site))
         forward = [call for node in graph.nodes for call in node.op.forward(sites[node.id])]
         if self.wanted.losses:
             forward += [

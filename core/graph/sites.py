@@ -111,7 +111,8 @@ class Buffers:
             return np.zeros((self.rows, *spec.axes), np.intp)
         if len(spec.axes) != 1:
             return np.zeros((self.rows, *spec.axes), self.dtype)
-        raised = np.ones((self.rows, spec.axes[0] + 1), self.dtype)
+        raised = np.zeros((self.rows, spec.axes[0] + 1), self.dtype)
+        raised[:, -1] = 1
         self.with_one[name] = raised.T
         return raised
 
@@ -124,8 +125,8 @@ def new_value(shape: Shape, rows: int, dtype: DTypeLike) -> tuple[Array, Array |
     """
     if len(shape) != 1:
         return np.zeros((*shape, rows), dtype), None
-    raised = np.ones((shape[0] + 1, rows), dtype)
-    raised[:-1] = 0
+    raised = np.zeros((shape[0] + 1, rows), dtype)
+    raised[-1] = 1
     return raised[:-1], raised
 
 

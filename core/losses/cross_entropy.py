@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from core.arrays import Array, Call
-from core.class_targets import ClassTargets, target_distributions
+from core.class_targets import ClassTargets, Distributions, target_distributions
 from core.classes import Scale
 from core.logit_rows import likelihood_slopes, log_likelihood
 from core.loss import LossSite
@@ -41,10 +41,15 @@ class CrossEntropy(ClassTargets):
             (cls(), *sequence),
         ]
 
+    def prepare(self, site: LossSite) -> Sequence[Call]:
+        return self._targets(site).prepare
+
     def forward(self, site: LossSite) -> Sequence[Call]:
-        targets = target_distributions(self, site, smoothing=self.label_smoothing)
-        return [*targets.write, *log_likelihood(site, targets.q)]
+        return log_likelihood(site, self._targets(site).q)
 
     def backward(self, site: LossSite) -> Sequence[Call]:
-        targets = target_distributions(self, site, smoothing=self.label_smoothing, factor=self.weight)
-        return [*targets.write, *likelihood_slopes(site, targets.q, targets.mass)]
+        targets = self._targets(site)
+        return likelihood_slopes(site, targets.q, mass=targets.mass, weight=self.weight)
+
+    def _targets(self, site: LossSite) -> Distributions:
+        return target_distributions(self, site, smoothing=self.label_smoothing)

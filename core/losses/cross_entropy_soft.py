@@ -37,21 +37,19 @@ class CrossEntropySoft(Loss):
             raise ShapeMismatch("needs one output a class, and at least two classes")
         return output
 
+    def prepare(self, site: LossSite) -> Sequence[Call]:
+        """Targets divided as the reduction says, and weighted."""
+        targets = self._targets(site)
+        factor = 1.0 if self.reduction == "sum" else site.y.shape[CLASSES] / site.y.size
+        scale = call(np.multiply, site.t, constant(factor, targets), targets)
+        weigh = [] if site.sample_weight is None else [call(np.multiply, targets, site.sample_weight, targets)]
+        return [scale, *weigh]
+
     def forward(self, site: LossSite) -> Sequence[Call]:
-        targets, write = self._targets(site, 1.0)
-        return [*write, *log_likelihood(site, targets)]
+        return log_likelihood(site, self._targets(site))
 
     def backward(self, site: LossSite) -> Sequence[Call]:
-        targets, write = self._targets(site, self.weight)
-        return [*write, *likelihood_slopes(site, targets, None)]
+        return likelihood_slopes(site, self._targets(site), mass=None, weight=self.weight)
 
-    def _targets(self, site: LossSite, factor: float) -> tuple[Array, Sequence[Call]]:
-        """The array of weighted targets, divided as the reduction says, and the calls that write it."""
-        if self.reduction == "mean":
-            factor /= site.y.size // site.y.shape[CLASSES]
-        targets = site.scratch(f"targets times {factor}", site.y.shape)
-        scale = call(np.multiply, site.t, constant(factor, targets), targets)
-        return targets, [scale] if site.sample_weight is None else [
-            scale,
-            call(np.multiply, targets, site.sample_weight, targets),
-        ]
+    def _targets(self, site: LossSite) -> Array:
+        return site.scratch("targets", site.y.shape)

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 
 from core.arrays import Array, Call, at_least_double, call
-from core.calls import weighted_sum
+from core.calls import constant, weighted_sum
 from core.class_targets import ClassTargets, target_distributions
 from core.classes import Scale
 from core.loss import LossSite
@@ -28,14 +28,16 @@ class Nll(ClassTargets):
             (cls(class_weight=[0.5, 1.0, 3.0], ignore_index=-1), outputs, np.array([2, -1, 1, -1])),
         ]
 
+    def prepare(self, site: LossSite) -> Sequence[Call]:
+        return target_distributions(self, site).prepare
+
     def forward(self, site: LossSite) -> Sequence[Call]:
-        targets = target_distributions(self, site)
         part = site.scratch("part", site.y.shape)
         wide = site.scratch("wide", site.y.shape, at_least_double(part.dtype))
-        product = call(np.multiply, targets.q, site.y, part)
-        return [*targets.write, product, *weighted_sum(part, -1.0, site.value, wide)]
+        product = call(np.multiply, target_distributions(self, site).q, site.y, part)
+        return [product, *weighted_sum(part, -1.0, site.value, wide)]
 
     def backward(self, site: LossSite) -> Sequence[Call]:
         assert site.dy is not None
-        targets = target_distributions(self, site, factor=-self.weight)
-        return [*targets.write, call(np.copyto, site.dy, targets.q)]
+        q = target_distributions(self, site).q
+        return [call(np.multiply, q, constant(-self.weight, site.dy), site.dy)]

@@ -48,6 +48,10 @@ class Sgd(Optimizer):
             return {"rate": learning_rate}
         return {"rate": learning_rate, "share": 1.0 if step == 1 else 1.0 - self.dampening}
 
+    @property
+    def is_steady(self) -> bool:
+        return not self.dampening
+
     def update(self, site: OptimizerSite) -> Sequence[Call]:
         theta, gradient, rate = site.parameters, site.gradient, site.scalars["rate"]
         calls = [*add_weight_decay(site, self.weight_decay)]

@@ -6,57 +6,81 @@ Slopes are needed in every step, values only for the curve: of 35 µs of a small
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from core.arrays import Array, at_least_double, batch_last, size_of
+from core.arrays import Array, Call, at_least_double, batch_last, size_of
 from core.graph.graph import Graph
-from core.loss import LossSite
+from core.loss import Loss, LossSite
 from core.training.examples import Examples
+from core.training.feed import take_rows
 
 MOST_VALUES = 131_072
 """Outputs that are judged at a time: their logarithms and products stay in a cache of 1 MB in float32."""
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """Some consecutive outputs of one loss term, with everything bound."""
+
+    calls: list[Call]
+    value: Array
+    share: float
+    """Weight of the term times the share of the rows."""
+
+
 class EpochLoss:
-    """Judges the outputs (…, n) of a whole split, piece by piece in work arrays made once."""
+    """The data term of outputs (…, n) of a whole split, which stand in the order of the row numbers in `order`.
 
-    def __init__(self, graph: Graph, dtype: "np.dtype[np.floating]") -> None:
-        self._graph, self._dtype = graph, dtype
-        self._sites: dict[tuple[int, int], LossSite] = {}
+    Targets are taken anew for each value unless that order `is_still`.
+    """
 
-    def total(self, outputs: Mapping[str, Array], examples: Examples, order: Array) -> float:
-        """The data term of outputs that stand in this order of the examples."""
-        return math.fsum(
-            loss.weight * self._term(index, outputs[str(loss.input)], examples, order)
-            for index, loss in enumerate(self._graph.losses)
-        )
+    def __init__(
+        self, graph: Graph, outputs: Mapping[str, Array], examples: Examples, order: Array, *, is_still: bool = True
+    ) -> None:
+        self._graph, self._outputs, self._examples, self._order = graph, outputs, examples, order
+        self._is_still = is_still
+        self._pieces = [
+            piece for index, loss in enumerate(graph.losses) for piece in self._bind(index, loss) if loss.weight
+        ]
 
-    def _term(self, index: int, y: Array, examples: Examples, order: Array) -> float:
-        loss, weights = self._graph.losses[index], examples.sample_weights
-        t = examples.targets[str(loss.target)]
-        piece = max(1, MOST_VALUES // max(1, size_of(y.shape[:-1])))
-        sums = []
-        for start in range(0, len(order), piece):
-            rows = order[start : start + piece]
-            site = self._site(index, y, t, len(rows))
-            np.copyto(site.y, y[..., start : start + len(rows)])
-            np.copyto(site.t, batch_last(t[rows]))
-            if site.sample_weight is not None:
-                np.copyto(site.sample_weight, weights[index][rows])
-            for call in loss.forward(site):
+    def total(self) -> float:
+        """The value for what the outputs hold now; NaN where a piece is not finite."""
+        for piece in self._pieces:
+            for call in piece.calls:
                 call()
-            sums.append(float(site.value) * len(rows))
-        return math.fsum(sums) / len(order) if all(map(math.isfinite, sums)) else math.nan
+        return math.fsum(piece.share * piece.value.item() for piece in self._pieces)
 
-    def _site(self, index: int, y: Array, t: Array, rows: int) -> LossSite:
-        key, weight = (index, rows), self._graph.losses[index].sample_weight
-        if key not in self._sites:
-            self._sites[key] = LossSite(
-                y=np.empty((*y.shape[:-1], rows), y.dtype),
-                t=np.empty((*t.shape[1:], rows), t.dtype),
-                dy=None,
-                value=np.zeros((), at_least_double(y.dtype)),
-                sample_weight=None if weight is None else np.empty(rows, y.dtype),
-            )
-        return self._sites[key]
+    def is_finite(self, rows: slice) -> bool:
+        """Whether the loss of these consecutive outputs alone is."""
+        part = {name: outputs[..., rows] for name, outputs in self._outputs.items()}
+        return math.isfinite(EpochLoss(self._graph, part, self._examples, self._order[rows]).total())
+
+    def _bind(self, index: int, loss: Loss) -> list[_Piece]:
+        y = self._outputs[str(loss.input)]
+        length = max(1, MOST_VALUES // max(1, size_of(y.shape[:-1])))
+        starts = range(0, len(self._order), length)
+        scratch: dict[int, dict[str, Array]] = {}
+        return [self._bind_piece(index, slice(start, start + length), scratch) for start in starts]
+
+    def _bind_piece(self, index: int, part: slice, scratch: dict[int, dict[str, Array]]) -> _Piece:
+        loss = self._graph.losses[index]
+        y = self._outputs[str(loss.input)]
+        rows, source = self._order[part], self._examples.targets[str(loss.target)]
+        t = np.empty((len(rows), *source.shape[1:]), source.dtype)
+        load: list[Call] = [take_rows(source, rows, t)]
+        weights = None
+        if loss.sample_weight is not None:
+            weights = np.empty(len(rows), y.dtype)
+            load.append(take_rows(self._examples.sample_weights[index], rows, weights))
+        value = np.zeros((), at_least_double(y.dtype))
+        # Pieces of one length share their work arrays.
+        shared = scratch.setdefault(len(rows), {})
+        site = LossSite(y[..., part], batch_last(t), None, value, weights, shared)
+        load += loss.prepare(site)
+        if self._is_still:
+            for call in load:
+                call()
+            load = []
+        return _Piece([*load, *loss.forward(site)], value, loss.weight * len(rows) / len(self._order))

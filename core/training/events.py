@@ -1,14 +1,12 @@
 """What a run says while it runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 EndReason = Literal["max_epochs", "early_stopping", "diverged", "interrupted"]
 
 
-@dataclass(frozen=True)
-class EpochEnded:
+class EpochEnded(NamedTuple):
     """One pass over the training split is done; epochs count from 1, steps over the whole run."""
 
     epoch: int
@@ -30,8 +28,7 @@ class EpochEnded:
     patience_left: int | None
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(NamedTuple):
     """The run is over; `epoch` is the last whole one, `step` the last of it or the one that diverged."""
 
     reason: EndReason

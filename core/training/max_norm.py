@@ -8,7 +8,7 @@ from core.graph.graph import Graph
 
 
 class MaxNorm:
-    """w ← w · min(1, bound / |w|) for the weights w that feed one unit; biases are left alone.
+    """Calls for w ← w · min(1, bound / |w|) for the weights w that feed one unit; biases are left alone.
 
     Source: Srebro & Shraibman 2005, "Rank, trace-norm and max-norm"; Srivastava et al. 2014, section 5.1.
     """
@@ -16,12 +16,7 @@ class MaxNorm:
     def __init__(self, graph: Graph, flat: Array, bound: float) -> None:
         views = graph.views(flat)
         weights = [(views[piece.node][piece.name], piece.unit_axis) for piece in graph.layout if not piece.is_bias]
-        self._calls = [one for tensor, axis in weights for one in _shorten(tensor, axis, bound)]
-
-    def apply(self) -> None:
-        """Shorten in place what is too long."""
-        for one in self._calls:
-            one()
+        self.calls = [one for tensor, axis in weights for one in _shorten(tensor, axis, bound)]
 
 
 def _shorten(tensor: Array, unit_axis: int, bound: float) -> list[Call]:

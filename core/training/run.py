@@ -1,40 +1,34 @@
 """One run: a graph trained on examples, as a generator of events that can be stopped, stored and resumed."""
 
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from math import isfinite
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from itertools import islice
+from math import inf, isfinite, sqrt
 from typing import Any
 
 import numpy as np
 
-from core.arrays import Array, Call, batch_first, call, type_of_precision
-from core.calls import constant
+from core.arrays import Array, batch_first, type_of_precision
 from core.graph.evaluator import Evaluator
 from core.graph.graph import Graph
 from core.graph.initial import initial_parameters
-from core.graph.plan import Plan
-from core.graph.randomness import Randomness, permutation
-from core.graph.sites import Wanted
+from core.graph.randomness import Randomness
+from core.training.batches import Batches
 from core.training.checkpoint import Checkpoint, memory_from_bytes, memory_to_bytes
+from core.training.clipping import Clip
 from core.training.epoch_loss import EpochLoss
 from core.training.events import Ended, EndReason, EpochEnded
 from core.training.examples import Examples
-from core.training.feed import Source
 from core.training.max_norm import MaxNorm
 from core.training.spec import TrainingSpec
-from core.training.step import Penalties, Totals, norm
+from core.training.step import norm
 from core.training.stopping import EarlyStopping, StoppingState
 from core.training.updater import Updater
 from core.weights import weights_from_bytes, weights_to_bytes
 
 Measure = Callable[[Array, Mapping[str, Array]], Mapping[str, float]]
 """Scores of outputs (n, …) against targets by name, beside the loss."""
-
-
-MOST_BOUND = 2048
-"""Batches of an epoch whose calls are kept from epoch to epoch; beyond them they are bound anew each time."""
 
 
 class Diverged(Exception):
@@ -64,31 +58,22 @@ class Run:
         dtype = type_of_precision[spec.dtype]
         self.graph, self.spec = graph, spec
         self.parameters = initial_parameters(graph, spec.seed, dtype)
-        self.gradient = np.zeros(graph.parameter_count, dtype)
-        self._square = np.zeros((), dtype)
         self.epoch = self.step = 0
-        self._source = Source(training.typed(graph, dtype))
-        self._rows = training.rows
-        self._batch = self._rows if spec.batch_size == "full" else min(spec.batch_size, self._rows)
-        self._reorders = spec.shuffle and self._batch < self._rows
-        self._order = np.arange(self._rows)
+        self._batches = Batches(
+            graph, spec, training.typed(graph, dtype), self.parameters, randomness=Randomness(graph, spec.seed)
+        )
         self._validation = validation.typed(graph, dtype) if validation is not None and validation.rows else None
         self._measure = measure
-        learned = self.parameters[: graph.parameter_count]
-        self._updater = Updater(spec.optimizer, learned, self.gradient)
-        self._max_norm = None if spec.max_norm is None else MaxNorm(graph, self.parameters, spec.max_norm)
-        self._accumulated = np.zeros_like(self.gradient) if spec.batches_per_update > 1 else self.gradient
-        self._penalties = Penalties(graph, graph.penalties, self.parameters, self.gradient)
-        self._randomness = Randomness(graph, spec.seed)
+        batches, learned = self._batches, self.parameters[: graph.parameter_count]
+        self._updater = Updater(spec.optimizer, learned, batches.gradient)
+        bounds = [] if spec.max_norm is None else MaxNorm(graph, self.parameters, spec.max_norm).calls
+        self._moves = [*self._updater.calls, *bounds]
+        self._epoch_loss = (
+            EpochLoss(graph, batches.kept, batches.examples, batches.order, is_still=not batches.reorders)
+            if batches.adds_up
+            else None
+        )
         self._evaluator = Evaluator(graph, self.parameters)
-        self._plans: dict[int, Plan] = {}
-        self._bound: list[Batch] | None = None
-        self._adds_up = all(loss.adds_up for loss in graph.losses)
-        self._epoch_loss = EpochLoss(graph, dtype)
-        judged = {str(loss.input) for loss in graph.losses} if self._adds_up else set()
-        self._kept = {
-            name: np.zeros((*graph.shape_of(name), self._rows), dtype) for name in sorted({graph.output} | judged)
-        }
         self._watch = spec.early_stopping or EarlyStopping(
             monitor="training.loss" if self._validation is None else "validation.loss", patience=spec.epochs
         )
@@ -107,7 +92,7 @@ class Run:
 
     def checkpoint(self) -> Checkpoint:
         """The state after the last whole epoch."""
-        progress: dict[str, Any] = {"stopping": self._stopping.model_dump()}
+        progress: dict[str, Any] = {"stopping": asdict(self._stopping)}
         memory = memory_to_bytes(self._updater.slots, progress)
         return Checkpoint(self.epoch, self.step, weights_to_bytes(self.graph, self.parameters), memory)
 
@@ -116,7 +101,7 @@ class Run:
         slots, progress = memory_from_bytes(checkpoint.memory)
         self.parameters[...] = weights_from_bytes(self.graph, checkpoint.weights, self.parameters.dtype)
         self._updater.restore(slots)
-        self._stopping = StoppingState.model_validate(progress["stopping"])
+        self._stopping = StoppingState(**progress["stopping"])
         self.epoch, self.step = checkpoint.epoch, checkpoint.step
         if best_weights is not None:
             self._best[...] = weights_from_bytes(self.graph, best_weights, self.parameters.dtype)
@@ -148,17 +133,14 @@ class Run:
         """One epoch: every batch once, then the validation split."""
         begun = time.perf_counter()
         rate = self.spec.schedule.learning_rate(self.spec.optimizer.learning_rate, self.epoch)
-        if self._reorders:
-            self._order[...] = permutation(self.spec.seed, self.epoch, self._rows)
-        self._randomness.begin_epoch(self.epoch)
-        totals = self._pass(should_stop, rate)
-        step = self.step + totals.updates
-        training = self._scores(totals)
+        self._batches.begin_epoch(self.epoch)
+        step, gradient_norm = self._pass(should_stop, rate)
+        training = self._scores(step)
         seconds = time.perf_counter() - begun
         validation = self._validate(step)
         epoch, self.step, self.epoch = self.epoch, step, self.epoch + 1
-        watched = training if self._watch.monitor.startswith("training.") else validation
-        is_best = self._watch.observe(self._stopping, epoch, watched[self._watch.monitor.partition(".")[2]])
+        split, _, name = self._watch.monitor.partition(".")
+        is_best = self._watch.observe(self._stopping, epoch, (training if split == "training" else validation)[name])
         if is_best:
             np.copyto(self._best, self.parameters)
         return EpochEnded(
@@ -167,136 +149,86 @@ class Run:
             learning_rate=rate,
             training=training,
             validation=validation,
-            gradient_norm=totals.gradient_norm / totals.updates,
+            gradient_norm=gradient_norm,
             seconds=seconds,
-            examples_per_second=self._rows / max(seconds, 1e-9),
+            examples_per_second=self._batches.rows / max(seconds, 1e-9),
             best_epoch=self.best_epoch or 1,
             is_best=is_best,
             patience_left=None if self.spec.early_stopping is None else self._watch.patience - self._stopping.wait,
         )
 
-    def _pass(self, should_stop: Callable[[], bool], rate: float) -> Totals:
-        """Every batch of an epoch, and the updates between them.
+    def _pass(self, should_stop: Callable[[], bool], rate: float) -> tuple[int, float]:
+        """Every batch of an epoch and the updates between them: the last step, and the mean norm of the gradients.
 
         Whether to stop is asked every few milliseconds: the answer costs a tenth of a small step. A gradient that is
         not finite is seen in the step itself, by its norm.
         """
-        totals, pace = Totals(), Pace()
-        step, clip, square = self.step, self.spec.clip, self._square
-        for position, batch in enumerate(self._batches()):
-            if position >= pace.next:
-                pace.measure(position)
-                if should_stop():
-                    raise Interrupted
-            for bound in batch.calls:
-                bound()
-            if not self._adds_up:
-                totals.loss += batch.plan.loss() * batch.rows
-            if self._penalties:
-                totals.penalty += self._penalties.value() * batch.rows
-            if not batch.ends_update:
-                continue
-            if self._penalties:
-                self._penalties.pull()
-                self.gradient.dot(self.gradient, square)
-            length = math.sqrt(found) if isfinite(found := square.item()) else norm(self.gradient)
-            if not isfinite(length + totals.loss):
-                raise self._diverged(position, step + 1)
-            if clip is not None:
-                clip.apply(self.gradient, length)
-            step += 1
-            totals.updates += 1
-            totals.gradient_norm += length
-            self._updater.step(step, rate)
-            if self._max_norm:
-                self._max_norm.apply()
-        return totals
+        updater, clip, square = self._updater, self.spec.clip, self._batches.square.item
+        steady, step, total, pace = updater.optimizer.is_steady, self.step, 0.0, Pace()
+        updater.prepare(step + 1, rate)
+        steps = self._batches.steps([] if clip else self._moves)
+        while stretch := tuple(islice(steps, pace.stride)):
+            if should_stop():
+                raise Interrupted
+            for calls in stretch:
+                step += 1
+                if not steady:
+                    updater.prepare(step, rate)
+                for call in calls:
+                    call()
+                length = sqrt(found) if (found := square()) < inf else self._long_norm(clip)
+                if not length < inf:
+                    raise self._diverged(step)
+                total += length
+                if clip:
+                    self._clip(clip, length)
+            pace.adapt()
+        return step, total / (step - self.step)
 
-    def _batches(self) -> Iterable["Batch"]:
-        """The batches of an epoch, bound once where they are few enough to be kept."""
-        if self._bound is not None:
-            return self._bound
-        batches = self._bind_batches()
-        if self._rows <= MOST_BOUND * self._batch:
-            self._bound = list(batches)
-            return self._bound
-        return batches
+    def _clip(self, clip: Clip, length: float) -> None:
+        """Clip and move: only then something must be decided between gradient and update."""
+        clip.apply(self._batches.gradient, length)
+        for move in self._moves:
+            move()
 
-    def _bind_batches(self) -> Iterator["Batch"]:
-        size, together = self._batch, self.spec.batches_per_update
-        for first in range(0, self._rows, size * together):
-            group = self._order[first : first + size * together]
-            for start in range(0, len(group), size):
-                rows = group[start : start + size]
-                ends = start + size >= len(group)
-                share = len(rows) / len(group)
-                yield self._bind_batch(first + start, rows, share=share, is_first=start == 0, ends_update=ends)
+    def _long_norm(self, clip: Clip | None) -> float:
+        """The norm whose square overflowed in float32: with clipping, before anything has been moved, it may be finite.
 
-    def _bind_batch(self, start: int, rows: Array, *, share: float, is_first: bool, ends_update: bool) -> "Batch":
-        plan = self._plan(len(rows))
-        calls = [*self._source.gather(plan, rows), *plan.calls]
-        if not self._reorders and len(rows) == self._rows:
-            # The whole split is the one batch there is: it is loaded once and never changes.
-            for gather in self._source.gather(plan, rows):
-                gather()
-            calls = list(plan.calls)
-        for name, kept in self._kept.items():
-            calls.append(call(np.copyto, kept[..., start : start + len(rows)], plan.buffers.values[name]))
-        if not (is_first and ends_update):
-            total = self._accumulated
-            calls.append(call(np.multiply, self.gradient, constant(share, total), self.gradient))
-            calls.append(
-                call(np.copyto, total, self.gradient) if is_first else call(np.add, total, self.gradient, total)
-            )
-            if ends_update:
-                calls.append(call(np.copyto, self.gradient, total))
-        if ends_update and not self._penalties:
-            calls.append(call(self.gradient.dot, self.gradient, self._square))
-        return Batch(plan, len(rows), ends_update, tuple(calls))
+        Without it the update has used the gradient up; weights that take such a step are lost anyway.
+        """
+        return inf if clip is None else norm(self._batches.gradient)
 
-    def _plan(self, rows: int) -> Plan:
-        """The plan for a batch of this size; the short last batch of an epoch has its own."""
-        if rows not in self._plans:
-            self._plans[rows] = Plan(
-                self.graph,
-                rows,
-                self.parameters,
-                wanted=Wanted(losses=not self._adds_up, training=True),
-                gradient=self.gradient,
-                randomness=self._randomness,
-            )
-        return self._plans[rows]
-
-    def _scores(self, totals: Totals) -> dict[str, float]:
-        if self._adds_up:
-            loss = self._epoch_loss.total(self._kept, self._source.examples, self._order)
-            if not math.isfinite(loss):
-                raise self._diverged(len(range(0, self._rows, self._batch)), self.step + totals.updates)
-        else:
-            loss = totals.loss / self._rows
+    def _scores(self, step: int) -> dict[str, float]:
+        batches = self._batches
+        loss = batches.mean_loss() if self._epoch_loss is None else self._epoch_loss.total()
+        if not isfinite(loss):
+            raise self._diverged(step)
         scores = {"loss": loss}
-        if self._penalties:
-            scores["penalty"] = totals.penalty / self._rows
+        if len(batches.penalties):
+            scores["penalty"] = batches.mean_penalty()
         if self._measure is None:
             return scores
-        targets = {name: array[self._order] for name, array in self._source.examples.targets.items()}
-        return scores | dict(self._measure(batch_first(self._kept[self.graph.output]), targets))
+        targets = {name: array[batches.order] for name, array in batches.examples.targets.items()}
+        return scores | dict(self._measure(batch_first(batches.kept[self.graph.output]), targets))
 
-    def _diverged(self, position: int, step: int) -> Diverged:
-        """What to say when something is not finite after so many batches: the first batch whose loss is not.
+    def _diverged(self, step: int) -> Diverged:
+        """What to say when something is not finite up to this step: the first batch whose loss is not.
 
-        Its step is known from the outputs it left; where only the gradient overflowed, it is the present step.
+        It is known from what the batches left behind; where only a gradient overflowed, it is the last one.
         """
-        for batch in range(position if self._adds_up else 0):
-            rows = slice(batch * self._batch, (batch + 1) * self._batch)
-            outputs = {name: kept[..., rows] for name, kept in self._kept.items()}
-            loss = self._epoch_loss.total(outputs, self._source.examples, self._order[rows])
-            if not math.isfinite(loss):
-                culprits = [name for name, values in outputs.items() if not np.isfinite(values).all()]
-                node = (culprits or [str(self.graph.losses[0].input)])[0]
-                return Diverged(node, self.step + 1 + batch // self.spec.batches_per_update)
-        plan = self._plans[min(self._batch, self._rows - position * self._batch)]
-        return Diverged(plan.first_non_finite() or str(self.graph.losses[0].input), step)
+        batches, judged = self._batches, str(self.graph.losses[0].input)
+        together = self.spec.batches_per_update
+        last = min((step - self.step) * together, len(batches.counts)) - 1
+        for position in range(last):
+            rows = slice(position * batches.size, (position + 1) * batches.size)
+            if self._epoch_loss is None:
+                is_finite = isfinite(batches.losses[:, position].sum())
+            else:
+                is_finite = self._epoch_loss.is_finite(rows)
+            if not is_finite:
+                node = next((name for name, y in batches.kept.items() if not np.isfinite(y[..., rows]).all()), judged)
+                return Diverged(node, self.step + 1 + position // together)
+        return Diverged(batches.plan_of(last).first_non_finite() or judged, step)
 
     def _validate(self, step: int) -> dict[str, float]:
         """Loss and scores on the validation split; raises Diverged if the weights no longer give finite numbers."""
@@ -307,7 +239,7 @@ class Run:
         names = list({*self._evaluator.judged, self.graph.output})
         values = self._evaluator.values(self._validation.inputs, names)
         loss = self._evaluator.judge(values, self._validation.targets, self._validation.sample_weights)
-        if not math.isfinite(loss):
+        if not isfinite(loss):
             raise Diverged(self._first_bad_parameter() or self.graph.losses[0].input, step)
         scores = {} if self._measure is None else self._measure(values[self.graph.output], self._validation.targets)
         return {"loss": loss} | dict(scores)
@@ -319,27 +251,14 @@ class Run:
         return None
 
 
-@dataclass(frozen=True)
-class Batch:
-    """One batch of an epoch with everything bound: gathering its rows, its gradient, and keeping its outputs."""
-
-    plan: Plan
-    rows: int
-    ends_update: bool
-    calls: tuple[Call, ...]
-
-
-@dataclass
 class Pace:
-    """When to ask next whether to stop: after about five milliseconds of batches."""
+    """How many updates to make before asking again whether to stop: about five milliseconds of them."""
 
-    next: int = 0
-    _stride: int = 1
-    _asked: float = field(default_factory=time.perf_counter)
+    def __init__(self) -> None:
+        self.stride, self._asked = 1, time.perf_counter()
 
-    def measure(self, position: int) -> None:
-        """Choose the next position to ask at by how long the last stretch took."""
+    def adapt(self) -> None:
+        """Choose the next stretch by how long the last one took."""
         now = time.perf_counter()
-        fitting = int(0.005 * self._stride / max(now - self._asked, 1e-9))
-        self._stride, self._asked = min(max(fitting, 1), 2 * self._stride), now
-        self.next = position + self._stride
+        fitting = int(0.005 * self.stride / max(now - self._asked, 1e-9))
+        self.stride, self._asked = min(max(fitting, 1), 4 * self.stride, 4096), now

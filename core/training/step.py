@@ -1,11 +1,10 @@
-"""One update: batch in, loss and gradient, penalties, clipping, optimizer."""
+"""What is done to a gradient between the backward pass and the update: penalties, and its norm."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
-from core.arrays import Array, Call
+from core.arrays import Array, Call, call
 from core.graph.graph import Graph
 from core.penalties import Penalty
 
@@ -14,43 +13,37 @@ class Penalties:
     """The penalty terms of a graph bound to its flat vectors."""
 
     def __init__(self, graph: Graph, penalties: tuple[Penalty, ...], parameters: Array, gradient: Array) -> None:
-        total = np.zeros((), np.float64)
-        self._total = total
-        self._value: list[Call] = []
-        self._gradient: list[Call] = []
+        self.total = np.zeros((), np.float64)
+        """Their sum, once `value_calls` have run."""
+
+        self.value_calls: list[Call] = []
+        self.pull_calls: list[Call] = []
+        """What adds their gradient to the flat gradient."""
+
         for penalty in penalties:
             for piece in graph.penalized(penalty):
                 weights, out = parameters[piece.start : piece.stop], gradient[piece.start : piece.stop]
-                self._value += penalty.value(weights, total)
-                self._gradient += penalty.gradient(weights, out)
+                self.value_calls += penalty.value(weights, self.total)
+                self.pull_calls += penalty.gradient(weights, out)
+        if self.value_calls:
+            self.value_calls.insert(0, call(self.total.fill, 0.0))
 
     def __bool__(self) -> bool:
-        return bool(self._value)
+        return bool(self.value_calls)
 
     def value(self) -> float:
         """The sum of all terms at the present parameters."""
-        self._total[...] = 0.0
-        for call in self._value:
-            call()
-        return float(self._total)
+        for term in self.value_calls:
+            term()
+        return float(self.total)
 
     def pull(self) -> None:
         """Add the gradient of every term to the flat gradient."""
-        for call in self._gradient:
-            call()
+        for pull in self.pull_calls:
+            pull()
 
 
 def norm(vector: Array) -> float:
     """L2 norm; in float32 a square may overflow where the norm does not, so that case is computed in float64."""
     square = float(vector.dot(vector))
     return math.sqrt(square) if math.isfinite(square) else float(np.linalg.norm(vector.astype(np.float64)))
-
-
-@dataclass
-class Totals:
-    """Sums over one epoch: of loss and penalty each batch weighted by its examples, of norms one an update."""
-
-    loss: float = 0.0
-    penalty: float = 0.0
-    gradient_norm: float = 0.0
-    updates: int = 0

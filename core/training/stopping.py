@@ -1,9 +1,10 @@
 """Early stopping: a run ends when the watched value has stopped improving."""
 
 import math
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from core.arrays import Model
 
@@ -71,10 +72,9 @@ class EarlyStopping(Model):
         return state.verdict is not None
 
 
-class StoppingState(Model):
+@dataclass
+class StoppingState:
     """What early stopping remembers between two epochs; all of it goes into a checkpoint."""
-
-    model_config = ConfigDict(frozen=False)
 
     best_epoch: int | None = None
     """The epoch of the best value, counted as `observe` was told."""

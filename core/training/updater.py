@@ -21,18 +21,12 @@ class Updater:
         self.optimizer = optimizer
         self.slots = {name: np.full_like(parameters, start) for name, start in optimizer.slots().items()}
         self._scalars = {name: np.zeros((), parameters.dtype) for name in optimizer.scalars(1, 0.0)}
-        self._last: dict[str, float] = {}
-        self._calls = self._bind(parameters, gradient)
+        self.calls = self._bind(parameters, gradient)
 
-    def step(self, step: int, learning_rate: float) -> None:
-        """Move the parameters once; `step` counts from 1."""
-        scalars = self.optimizer.scalars(step, learning_rate)
-        if scalars != self._last:
-            for name, value in scalars.items():
-                self._scalars[name][...] = value
-            self._last = scalars
-        for call in self._calls:
-            call()
+    def prepare(self, step: int, learning_rate: float) -> None:
+        """Set the numbers of a step, counted from 1; `calls` then move the parameters once."""
+        for name, value in self.optimizer.scalars(step, learning_rate).items():
+            self._scalars[name][...] = value
 
     def restore(self, slots: Mapping[str, Array]) -> None:
         """Put back what a checkpoint remembered."""

@@ -49,13 +49,12 @@ def run(calls: Sequence[Callable[[], object]]) -> None:
 
 
 def value_of(loss: Loss, site: LossSite) -> complex:
-    run(loss.forward(site))
+    run([*loss.prepare(site), *loss.forward(site)])
     return complex(site.value)
 
 
 def gradient_of(loss: Loss, site: LossSite) -> Array:
-    run(loss.forward(site))
-    run(loss.backward(site))
+    run([*loss.prepare(site), *loss.forward(site), *loss.backward(site)])
     assert site.dy is not None
     return site.dy
 
@@ -97,7 +96,7 @@ def test_the_gradient_is_what_central_differences_approach(example: Example, is_
 def test_slopes_need_no_value_before_them(example: Example, is_weighted: bool) -> None:
     """Training takes slopes in every step and values once an epoch."""
     loss, site = example[0], site_of(example, is_weighted=is_weighted)
-    run(loss.backward(site))
+    run([*loss.prepare(site), *loss.backward(site)])
     np.testing.assert_array_equal(site.dy, gradient_of(loss, site_of(example, is_weighted=is_weighted)))
 
 
@@ -145,7 +144,7 @@ def test_equal_weights_of_examples_scale_the_loss(example: Example) -> None:
 def test_an_example_of_weight_zero_counts_for_nothing(example: Example) -> None:
     loss, site = example[0], site_of(example, is_weighted=True)
     assert site.sample_weight is not None
-    calls = [*loss.forward(site), *loss.backward(site)]
+    calls = [*loss.prepare(site), *loss.forward(site), *loss.backward(site)]
     run(calls)
     assert site.dy is not None
     site.sample_weight[1:] = 0.0
@@ -184,7 +183,7 @@ def test_targets_and_weights_are_read_anew_in_each_step(example: Example) -> Non
     loss, y, t = example
     site = site_of(example, is_weighted=True)
     assert site.sample_weight is not None
-    calls = [*loss.forward(site), *loss.backward(site)]
+    calls = [*loss.prepare(site), *loss.forward(site), *loss.backward(site)]
     run(calls)
     shuffled = (loss, y[::-1].copy(), t[::-1].copy())
     expected = site_of(shuffled, is_weighted=True)
@@ -202,7 +201,7 @@ def test_running_a_plan_again_allocates_nothing(example: Example, dtype: DTypeLi
     loss, y, t = example
     large = (loss, np.resize(y, (20_000, *y.shape[1:])), np.resize(t, (20_000, *t.shape[1:])))
     site = site_of(large, dtype, is_weighted=True)
-    calls = [*loss.forward(site), *loss.backward(site)]
+    calls = [*loss.prepare(site), *loss.forward(site), *loss.backward(site)]
     run(calls)
     tracemalloc.start()
     try:

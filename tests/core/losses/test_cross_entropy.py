@@ -22,7 +22,7 @@ def judged(loss: CrossEntropy | Nll, y: Array, t: Sequence[Any] | Array, weights
     """What the loss makes of outputs (n, …) and targets (n, …)."""
     y = np.ascontiguousarray(batch_last(y))
     site = LossSite(y, batch_last(np.asarray(t)), np.zeros_like(y), np.zeros(()), weights)
-    for call in (*loss.forward(site), *loss.backward(site)):
+    for call in (*loss.prepare(site), *loss.forward(site), *loss.backward(site)):
         call()
     return site
 

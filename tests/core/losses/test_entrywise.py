@@ -22,7 +22,7 @@ def judged(kind: str, y: Array = OUTPUTS, t: Array = TARGETS, **fields: Any) -> 
     y, t = (np.ascontiguousarray(batch_last(array)) for array in (y, t))
     site = LossSite(y, t, np.zeros_like(y), np.zeros(()))
     loss = LOSSES[kind].model_validate(fields)
-    for call in (*loss.forward(site), *loss.backward(site)):
+    for call in (*loss.prepare(site), *loss.forward(site), *loss.backward(site)):
         call()
     return site
 

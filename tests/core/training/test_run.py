@@ -39,7 +39,7 @@ def a_run(layers: list[dict[str, Any]] | None = None, **spec: Any) -> Run:
 
 
 def in_the_middle_after(run: Run, epoch: int) -> Callable[[], bool]:
-    """Asks for a stop at the second question of the epoch after this one."""
+    """Asks for a stop at the second question of the epoch after this one, which comes after its first update."""
     questions = [0]
 
     def should_stop() -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def outcome(rule: EarlyStopping, values: list[Any], *, restart_each_epoch: bool)
     for epoch, value in enumerate(values):
         rule.observe(state, epoch, float(value))
         if restart_each_epoch:
-            state = StoppingState.model_validate_json(json.dumps(state.model_dump(), allow_nan=False))
+            state = StoppingState(**json.loads(json.dumps(asdict(state), allow_nan=False)))
         if rule.is_over(state):
             break
     return {
