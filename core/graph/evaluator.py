@@ -23,7 +23,7 @@ class Evaluator:
     def __init__(self, graph: Graph, parameters: Array) -> None:
         self.graph, self.parameters = graph, parameters
         self._plans: dict[int, Plan] = {}
-        self._batch = _batch_of(graph)
+        self._batch = largest_batch(graph)
 
     def outputs(self, inputs: Mapping[str, Array]) -> Array:
         """The prediction of every row: (n, …) in the parameters' type."""
@@ -67,13 +67,18 @@ class Evaluator:
 
     def _plan(self, rows: int) -> Plan:
         """The plan of the smallest power of two that holds these rows; what is beyond them is computed and unread."""
-        size = 1 << (rows - 1).bit_length()
+        size = rows_at_a_time(self.graph, rows)
         if size not in self._plans:
             self._plans[size] = Plan(self.graph, size, self.parameters, wanted=Wanted(losses=False, gradients=False))
         return self._plans[size]
 
 
-def _batch_of(graph: Graph) -> int:
+def rows_at_a_time(graph: Graph, rows: int) -> int:
+    """Rows of the plan that computes so many: the smallest power of two that holds them, if the network allows it."""
+    return 1 << (min(rows, largest_batch(graph)) - 1).bit_length()
+
+
+def largest_batch(graph: Graph) -> int:
     """The largest power of two up to BATCH whose values fit."""
     each = sum(size_of(node.shape) for node in graph.nodes)
     fitting = max(1, MOST_VALUES // max(each, 1))

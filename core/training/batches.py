@@ -15,8 +15,9 @@ from core.training.feed import Source
 from core.training.spec import TrainingSpec
 from core.training.step import Penalties
 
-MOST_BOUND = 2048
-"""Batches of an epoch whose calls are kept from epoch to epoch; beyond them they are bound anew each time."""
+MOST_BOUND = 500_000
+"""Calls of an epoch that are kept bound from epoch to epoch, 8 bytes each; beyond them steps are bound anew each time,
+which takes 2 µs a step and more only where a step has hundreds of calls."""
 
 
 Step = tuple[Call, ...]
@@ -69,7 +70,7 @@ class Batches:
     def steps(self, moves: list[Call]) -> Iterator[Step]:
         """The updates of an epoch, each with the calls of `moves` at its end."""
         if self._bound is None:
-            if len(self.counts) > MOST_BOUND:
+            if len(self.counts) * len(self._plan(self.size).calls) > MOST_BOUND:
                 return self._bind(moves)
             self._bound = list(self._bind(moves))
         return iter(self._bound)

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.arrays import Array, Call, at_least_double, batch_last, size_of
+from core.arrays import Array, Call, Shape, at_least_double, batch_last, size_of
 from core.graph.graph import Graph
 from core.loss import Loss, LossSite
 from core.training.examples import Examples
 from core.training.feed import take_rows
 
-MOST_VALUES = 131_072
-"""Outputs that are judged at a time: their logarithms and products stay in a cache of 1 MB in float32."""
+MOST_VALUES = 32_768
+"""Outputs that are judged at a time: their logarithms and products stay in a cache of 1 MB."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,11 @@ class _Piece:
     value: Array
     share: float
     """Weight of the term times the share of the rows."""
+
+
+def rows_of_piece(output: Shape) -> int:
+    """How many outputs of this shape are judged at a time."""
+    return max(1, MOST_VALUES // size_of(output))
 
 
 class EpochLoss:
@@ -52,6 +57,11 @@ class EpochLoss:
                 call()
         return math.fsum(piece.share * piece.value.item() for piece in self._pieces)
 
+    @property
+    def calls(self) -> list[Call]:
+        """Everything bound, in order."""
+        return [call for piece in self._pieces for call in piece.calls]
+
     def is_finite(self, rows: slice) -> bool:
         """Whether the loss of these consecutive outputs alone is."""
         part = {name: outputs[..., rows] for name, outputs in self._outputs.items()}
@@ -59,7 +69,7 @@ class EpochLoss:
 
     def _bind(self, index: int, loss: Loss) -> list[_Piece]:
         y = self._outputs[str(loss.input)]
-        length = max(1, MOST_VALUES // max(1, size_of(y.shape[:-1])))
+        length = rows_of_piece(y.shape[:-1])
         starts = range(0, len(self._order), length)
         scratch: dict[int, dict[str, Array]] = {}
         return [self._bind_piece(index, slice(start, start + length), scratch) for start in starts]

@@ -1,18 +1,34 @@
 """A network to check, and what it amounts to."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 
+from core.arrays import Model
 from core.graph.summary import NetworkSummary
 from core.losses import AnyLoss
 from core.network import Network
 from core.op import Name
+from core.optimizers import AnyOptimizer
+from core.optimizers.adam import Adam
+from core.training.memory import RunMemory
 
 EXAMPLE: JsonValue = {
     "inputs": {"x": {"shape": [4]}},
     "layers": [{"op": "dense", "units": 32}, {"op": "relu"}, {"op": "dense", "units": 3}],
 }
+
+
+class TrainingToMeasure(Model):
+    """How the network would be trained, as far as that decides how much memory it takes."""
+
+    rows: Annotated[int, Field(ge=1, le=1_000_000_000)]
+    """Rows of the training split."""
+
+    validation_rows: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
+    batch_size: Annotated[int, Field(ge=1, le=10_000_000)] | Literal["full"] = 32
+    optimizer: AnyOptimizer = Adam()
+    dtype: Literal["float32", "float64"] = "float32"
 
 
 class NetworkToCheck(Network):
@@ -27,9 +43,15 @@ class NetworkToCheck(Network):
     """Outputs that each target wants (classes, or columns): the width of a last dense without `units`. The only target
     is called `y`."""
 
+    training: TrainingToMeasure | None = None
+    """Asks for the memory of a run; needs a loss."""
+
 
 class CheckedNetwork(NetworkSummary):
     """A network without mistakes."""
 
     network: dict[str, Any]
     """The same in node form with every default written out, as it may be posted."""
+
+    memory: RunMemory | None = None
+    """What a run as described by `training` takes; null where that was not given."""

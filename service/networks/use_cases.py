@@ -1,14 +1,20 @@
 """What is wrong with a network, or what it amounts to."""
 
+from core.errors import Invalid, Problem
 from core.graph.build import Surroundings, build
+from core.graph.graph import Graph
 from core.graph.summary import summarize
 from core.graph.written import network_json, written_out
 from core.network import Network
+from core.training.memory import RunMemory, memory_of
 from service.networks.schemas import CheckedNetwork, NetworkToCheck
+
+MOST_NODES = 2000
+"""Nodes of a network whose memory is told: small plans of it are made to see what it takes."""
 
 
 def check(asked: NetworkToCheck, max_parameters: int) -> CheckedNetwork:
-    """The network written out, with shapes and sizes; nothing is allocated for it.
+    """The network written out, with shapes and sizes; nothing of its size is allocated.
 
     Raises Invalid with every mistake.
     """
@@ -19,4 +25,24 @@ def check(asked: NetworkToCheck, max_parameters: int) -> CheckedNetwork:
         max_parameters=max_parameters,
     )
     graph = build(network, around)
-    return CheckedNetwork(network=network_json(written_out(graph)), **dict(summarize(graph)))
+    written = network_json(written_out(graph))
+    return CheckedNetwork(network=written, memory=_memory(asked, graph), **dict(summarize(graph)))
+
+
+def _memory(asked: NetworkToCheck, graph: Graph) -> RunMemory | None:
+    plan = asked.training
+    if plan is None:
+        return None
+    if not graph.losses:
+        raise Invalid([Problem("/training", "a run needs something to make small: give `loss`, or `losses`")])
+    if len(graph.nodes) > MOST_NODES:
+        detail = f"the memory of a run is told for networks of up to {MOST_NODES} nodes; this has {len(graph.nodes)}"
+        raise Invalid([Problem("/training", detail)])
+    return memory_of(
+        graph,
+        plan.optimizer,
+        rows=plan.rows,
+        validation_rows=plan.validation_rows,
+        batch_size=plan.batch_size,
+        dtype=plan.dtype,
+    )

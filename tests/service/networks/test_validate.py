@@ -179,3 +179,29 @@ def test_bodies_that_are_no_network_are_refused(client: TestClient, body: bytes)
     answer = client.post(PATH, content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
     assert answer.json()["errors"]
+
+
+def test_the_memory_of_a_run_is_told_on_request(client: TestClient) -> None:
+    network: dict[str, Any] = {
+        "inputs": {"x": {"shape": [784]}},
+        "layers": [{"op": "dense", "units": 512}, {"op": "relu"}, {"op": "dense", "units": 10}],
+        "loss": {"kind": "cross_entropy"},
+        "training": {"rows": 20_000, "batch_size": 128},
+    }
+    memory = client.post(PATH, json=network).json()["memory"]
+    assert memory["total"] == sum(memory[part] for part in ("examples", "parameters", "buffers"))
+    assert memory["examples"] > 20_000 * 784 * 4
+    network["training"]["optimizer"] = {"kind": "sgd"}
+    assert client.post(PATH, json=network).json()["memory"]["parameters"] < memory["parameters"]
+    del network["training"]
+    assert client.post(PATH, json=network).json()["memory"] is None
+
+
+def test_memory_is_told_of_what_can_be_trained_only(client: TestClient) -> None:
+    network: dict[str, Any] = {
+        "inputs": {"x": {"shape": [2]}},
+        "layers": [{"op": "relu"}] * 3000,
+        "training": {"rows": 10},
+    }
+    assert "give `loss`" in mistakes(client, network)["/training"]
+    assert "3000" in mistakes(client, network | {"loss": {"kind": "mse"}})["/training"]
