@@ -6,12 +6,12 @@ The parts of a peer that is not installed are imported only when it is asked for
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
-from tests.bench.cases import Case, rows_of, starting_layers
-
-Prepared = tuple[Callable[[], object], float]
+from tests.bench.cases import FILTERS, IMAGE, Case, Prepared, rows_of, starting_layers
+from tests.bench.jax_peer import jax_epochs, jax_steps
 
 
 def ours(case: Case) -> Prepared:
@@ -26,10 +26,15 @@ def ours(case: Case) -> Prepared:
     x, classes = rows_of(case)
     layers: list[dict[str, object]] = []
     for weights, bias in starting_layers(case):
-        params = {"W": weights.tolist(), "b": bias.tolist()}
-        layers += [{"op": "dense", "units": len(bias), "params": params}, {"op": case.activation}]
+        params = {"W": weights, "b": bias}
+        if weights.ndim == 4:
+            convolution = {"op": "conv2d", "filters": len(bias), "kernel": 3, "padding": 1, "params": params}
+            layers += [convolution, {"op": case.activation}, {"op": "max_pool2d", "kernel": 2}]
+            continue
+        flatten: list[dict[str, object]] = [{"op": "flatten"}] if layers and layers[-1]["op"] == "max_pool2d" else []
+        layers += [*flatten, {"op": "dense", "units": len(bias), "params": params}, {"op": case.activation}]
     loss = BceWithLogits() if case.is_binary else CrossEntropy()
-    around = Surroundings(inputs={"x": InputSpec(shape=[case.widths[0]])}, losses=(loss,))
+    around = Surroundings(inputs={"x": InputSpec(shape=list(x.shape[1:]))}, losses=(loss,))
     graph = build(Network.model_validate({"layers": layers[:-1]}), around)
     optimizer = {
         "sgd": {"kind": "sgd", "learning_rate": case.rate},
@@ -48,6 +53,8 @@ def scikit_learn(case: Case) -> Prepared:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
+    if case.is_convolutional:
+        raise ModuleNotFoundError("scikit-learn has no convolution")
     warnings.simplefilter("ignore", ConvergenceWarning)
     x, classes = rows_of(case)
     model = MLPClassifier(
@@ -67,18 +74,28 @@ def scikit_learn(case: Case) -> Prepared:
 
 
 def torch(case: Case, *, fused: bool = False) -> Prepared:
+    """Eager PyTorch with the optimizer's usual or fused form; fused also takes images channels-last."""
     import torch
 
     torch.set_num_threads(1)
     x, classes = (torch.from_numpy(array) for array in rows_of(case))
     modules: list[torch.nn.Module] = []
     for weights, bias in starting_layers(case):
-        layer = torch.nn.Linear(*weights.shape)
+        is_kernel = weights.ndim == 4
+        layer: torch.nn.Module
+        if is_kernel:
+            layer = torch.nn.Conv2d(weights.shape[1], weights.shape[0], 3, padding=1)
+        else:
+            layer = torch.nn.Linear(*weights.shape)
         with torch.no_grad():
-            layer.weight.copy_(torch.from_numpy(weights.T.copy()))
+            layer.weight.copy_(torch.from_numpy(weights if is_kernel else weights.T.copy()))
             layer.bias.copy_(torch.from_numpy(bias))
-        modules += [layer, torch.nn.ReLU() if case.activation == "relu" else torch.nn.Tanh()]
+        flatten = [torch.nn.Flatten()] if case.is_convolutional and not is_kernel else []
+        pool = [torch.nn.MaxPool2d(2)] if is_kernel else []
+        modules += [*flatten, layer, torch.nn.ReLU() if case.activation == "relu" else torch.nn.Tanh(), *pool]
     model = torch.nn.Sequential(*modules[:-1])
+    if case.is_convolutional and fused:
+        model, x = model.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
     loss_of: torch.nn.Module = torch.nn.BCEWithLogitsLoss() if case.is_binary else torch.nn.CrossEntropyLoss()
     targets = classes.float()[:, None] if case.is_binary else classes
     momentum = 0.9 if case.optimizer == "momentum" else 0.0
@@ -104,20 +121,32 @@ def torch(case: Case, *, fused: bool = False) -> Prepared:
 
 
 def floor(case: Case) -> Prepared:
-    """Only the matrix products of a step, outputs made before: what no NumPy engine can beat with these kernels."""
+    """Only the matrix products of a step, outputs made before: what no NumPy engine can beat with these kernels.
+
+    Of a convolution they are those of unfolded windows, which are taken to be there already.
+    """
     generator = np.random.default_rng(0)
     batch = min(case.batch, case.rows)
 
     def product(left: tuple[int, int], right: tuple[int, int]) -> Callable[[], object]:
         a, b = (generator.standard_normal(shape, dtype=np.float32) for shape in (left, right))
-        out = np.empty((left[0], right[1]), np.float32)
-        return lambda: a.dot(b, out)
+        return partial(a.dot, b, np.empty((left[0], right[1]), np.float32))
 
     products: list[Callable[[], object]] = []
+    if case.is_convolutional:
+        positions = batch * IMAGE[1] * IMAGE[2]
+        windows, windows_of_maps = 9 * IMAGE[0], 9 * FILTERS[0]
+        products += [
+            product((FILTERS[0], windows), (windows, positions)),
+            product((FILTERS[0], positions), (positions, windows)),
+            product((FILTERS[1], windows_of_maps), (windows_of_maps, positions // 4)),
+            product((FILTERS[1], positions // 4), (positions // 4, windows_of_maps)),
+            product((windows_of_maps, FILTERS[1]), (FILTERS[1], positions // 4)),
+        ]
     for position, (fan_in, fan_out) in enumerate(case.layers):
         products.append(product((batch, fan_in), (fan_in, fan_out)))
         products.append(product((fan_in, batch), (batch, fan_out)))
-        if position:
+        if position or case.is_convolutional:
             products.append(product((batch, fan_out), (fan_out, fan_in)))
     steps = max(1, case.rows // batch)
 
@@ -135,4 +164,6 @@ PREPARE: dict[str, Callable[[Case], Prepared]] = {
     "scikit-learn": scikit_learn,
     "torch": torch,
     "torch-fused": lambda case: torch(case, fused=True),
+    "jax": jax_steps,
+    "jax-scan": jax_epochs,
 }

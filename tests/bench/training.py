@@ -1,7 +1,9 @@
-"""Training speed: our core beside scikit-learn, PyTorch when installed, and the matrix products alone.
+"""Training speed: our core beside scikit-learn, PyTorch, JAX and the matrix products alone.
 
     make bench                                  every case, every peer, as a table
     python -m tests.bench.training --only tiny  one case
+
+The exit status is 0 if every case reaches its share of the floor.
 
 Each measurement is a process of its own with one BLAS thread. The figure is examples per second over whole epochs,
 the loss of each epoch included: the median of repeats in which nobody else used this core.
@@ -19,52 +21,75 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench.cases import CASES
+import numpy as np
+
+from tests.bench.cases import CASES, Case
 from tests.bench.peers import PREPARE
 
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-PEERS = ("floor", "ours", "scikit-learn", "torch", "torch-fused")
+PEERS = ("floor", "ours", "scikit-learn", "torch", "torch-fused", "jax", "jax-scan")
 REPEATS, SECONDS, LONGEST_SECONDS = 5, 0.5, 10.0
 
 Epochs = Callable[[], object]
+Speeds = dict[str, float | None]
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", help="one case")
+    parser.add_argument("--only", nargs="*", default=list(CASES), help="some cases")
     parser.add_argument("--peers", nargs="*", default=PEERS)
     parser.add_argument("--measure", nargs=2, metavar=("CASE", "PEER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
         print(json.dumps(measure(*arguments.measure)))
-        return
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {cpu()}, Python {platform.python_version()}, one BLAS thread, examples/s\n")
-    print("| case | GEMM floor | ours | scikit-learn | torch | torch fused | ours / floor | / scikit-learn | / torch |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for name in [arguments.only] if arguments.only else CASES:
-        print(row(name, {peer: in_a_process(name, peer) for peer in arguments.peers}), flush=True)
+        return 0
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {cpu()}, {kernels()}, Python {platform.python_version()}, examples/s:\n")
+    print("| case | " + " | ".join(PEERS) + " | ours / floor (goal) | / scikit-learn | / torch | / JAX |")
+    print("|---" * (len(PEERS) + 5) + "|")
+    reached = True
+    for name in arguments.only:
+        speeds = {peer: in_a_process(name, peer) for peer in arguments.peers}
+        print(row(CASES[name], speeds), flush=True)
+        reached &= ratio(speeds, "floor") is None or (ratio(speeds, "floor") or 0.0) >= CASES[name].of_floor
+    return 0 if reached else 1
 
 
-def row(name: str, speed: dict[str, float | None]) -> str:
+def row(case: Case, speeds: Speeds) -> str:
     """One line of the table; a peer that is not installed is a dash."""
-    ours = speed.get("ours")
-    torch = max((speed[peer] or 0.0 for peer in ("torch", "torch-fused") if peer in speed), default=0.0) or None
+    figures = [f"{speed:,.0f}" if (speed := speeds.get(peer)) else "–" for peer in PEERS]
+    ratios = [
+        beside(ratio(speeds, "floor"), case.of_floor),
+        beside(ratio(speeds, "scikit-learn"), case.of_scikit_learn),
+        beside(ratio(speeds, "torch", "torch-fused"), case.of_torch),
+        beside(ratio(speeds, "jax", "jax-scan"), 1.0),
+    ]
+    return f"| {case.name} | " + " | ".join([*figures, *ratios]) + " |"
 
-    def ratio(other: float | None) -> str:
-        return f"{ours / other:.2f}" if ours and other else "–"
 
-    cells = [f"{speed[peer]:,.0f}" if speed.get(peer) else "–" for peer in PEERS]
-    return (
-        f"| {name} | "
-        + " | ".join([*cells, ratio(speed.get("floor")), ratio(speed.get("scikit-learn")), ratio(torch)])
-        + " |"
-    )
+def ratio(speeds: Speeds, *peers: str) -> float | None:
+    """Ours over the best of these forms of a peer."""
+    best, ours = max((speeds.get(peer) or 0.0 for peer in peers), default=0.0), speeds.get("ours")
+    return ours / best if best and ours else None
+
+
+def beside(reached: float | None, goal: float) -> str:
+    """A ratio with its goal."""
+    return "–" if reached is None else f"{reached:.2f} ({goal:g})" if goal else f"{reached:.2f}"
+
+
+def kernels() -> str:
+    """Which matrix products NumPy uses here."""
+    library = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    chosen = os.environ.get("OPENBLAS_CORETYPE", "native")
+    return f"NumPy {np.__version__}, {library['name']} {library['version']} ({chosen} kernels), one thread"
 
 
 def in_a_process(case: str, peer: str) -> float | None:
     """Measure in a fresh process, so that threads and kernels are set before NumPy is imported."""
     environment = os.environ | dict.fromkeys(THREADS, "1")
+    environment |= {"JAX_PLATFORMS": "cpu"}
+    environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     command = [sys.executable, "-m", "tests.bench.training", "--measure", case, peer]
     answer = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
     if answer.returncode != 0:
@@ -109,4 +134,4 @@ def cpu() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
