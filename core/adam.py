@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.arrays import Call, call
-from core.calls import larger
+from core.calls import constant, larger
+from core.fused import adam_kernel, is_used_for
 from core.optimizer import OptimizerSite
 from core.update import accumulate
 
@@ -30,6 +31,9 @@ def adam_step(site: OptimizerSite, betas: tuple[float, float], amsgrad: bool) ->
     """Calls for θ ← θ − rate · M / (√V + ε); they use up the gradient and need no work vector."""
     theta, gradient = site.parameters, site.gradient
     total, squares = site.slots["sum"], site.slots["square_sum"]
+    if is_used_for(theta) and not amsgrad:
+        numbers = *(constant(beta, theta) for beta in betas), site.scalars["epsilon"], site.scalars["rate"]
+        return [call(adam_kernel(), theta, gradient, total, squares, *numbers)]
     calls: list[Call] = [
         *accumulate(total, betas[0], gradient),
         call(np.multiply, gradient, gradient, gradient),

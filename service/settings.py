@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     shutdown_seconds: float = Field(default=2, gt=0, le=60)
     """How long requests in flight may take to finish after SIGTERM."""
 
+    fused: bool = False
+    """Whether workers use compiled kernels, which give the same bits sooner; they need the extra `fused` (numba)."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe messages that are logged."""
 

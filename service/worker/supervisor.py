@@ -16,6 +16,7 @@ import numpy as np
 from sqlalchemy import delete, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from core import fused
 from service.jobs import leases, queue
 from service.jobs.leases import Replaced, held
 from service.kit import blobs
@@ -53,6 +54,8 @@ _log = logging.getLogger("backprop.worker")
 def main(settings: Settings) -> int:
     """Supervise until SIGTERM; the exit status."""
     use_one_blas_thread()
+    if settings.fused:
+        fused.enable()
     # The collector of blobs has to know every table that refers to one.
     load_tables()
     _warm_up()

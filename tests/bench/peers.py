@@ -49,6 +49,17 @@ def ours(case: Case) -> Prepared:
     return lambda: next(events), 1
 
 
+def ours_fused(case: Case) -> Prepared:
+    """Ours with the compiled kernels of the extra `fused`."""
+    from core import fused
+
+    try:
+        fused.enable()
+    except fused.NumbaMissing as error:
+        raise ModuleNotFoundError(str(error)) from error
+    return ours(case)
+
+
 def scikit_learn(case: Case) -> Prepared:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
@@ -161,6 +172,7 @@ def floor(case: Case) -> Prepared:
 PREPARE: dict[str, Callable[[Case], Prepared]] = {
     "floor": floor,
     "ours": ours,
+    "ours-fused": ours_fused,
     "scikit-learn": scikit_learn,
     "torch": torch,
     "torch-fused": lambda case: torch(case, fused=True),

@@ -28,7 +28,7 @@ from tests.bench.peers import PREPARE
 
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-PEERS = ("floor", "ours", "scikit-learn", "torch", "torch-fused", "jax", "jax-scan")
+PEERS = ("floor", "ours", "ours-fused", "scikit-learn", "torch", "torch-fused", "jax", "jax-scan")
 REPEATS, SECONDS, LONGEST_SECONDS = 5, 0.5, 10.0
 
 Epochs = Callable[[], object]
@@ -45,8 +45,8 @@ def main() -> int:
         print(json.dumps(measure(*arguments.measure)))
         return 0
     print(f"{datetime.now(UTC):%Y-%m-%d}, {cpu()}, {kernels()}, Python {platform.python_version()}, examples/s:\n")
-    print("| case | " + " | ".join(PEERS) + " | ours / floor (goal) | / scikit-learn | / torch | / JAX |")
-    print("|---" * (len(PEERS) + 5) + "|")
+    print("| case | " + " | ".join(PEERS) + " | ours / floor (goal) | / scikit-learn | / torch | / JAX | fused / JAX |")
+    print("|---" * (len(PEERS) + 6) + "|")
     reached = True
     for name in arguments.only:
         speeds = {peer: in_a_process(name, peer) for peer in arguments.peers}
@@ -63,14 +63,15 @@ def row(case: Case, speeds: Speeds) -> str:
         beside(ratio(speeds, "scikit-learn"), case.of_scikit_learn),
         beside(ratio(speeds, "torch", "torch-fused"), case.of_torch),
         beside(ratio(speeds, "jax", "jax-scan"), 1.0),
+        beside(ratio(speeds, "jax", "jax-scan", ours="ours-fused"), 1.0),
     ]
     return f"| {case.name} | " + " | ".join([*figures, *ratios]) + " |"
 
 
-def ratio(speeds: Speeds, *peers: str) -> float | None:
+def ratio(speeds: Speeds, *peers: str, ours: str = "ours") -> float | None:
     """Ours over the best of these forms of a peer."""
-    best, ours = max((speeds.get(peer) or 0.0 for peer in peers), default=0.0), speeds.get("ours")
-    return ours / best if best and ours else None
+    best, own = max((speeds.get(peer) or 0.0 for peer in peers), default=0.0), speeds.get(ours)
+    return own / best if best and own else None
 
 
 def beside(reached: float | None, goal: float) -> str:

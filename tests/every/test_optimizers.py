@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from core import fused
 from core.arrays import Array
 from core.optimizer import Optimizer, OptimizerSite
 from core.optimizers import OPTIMIZERS, AnyOptimizer
 from core.training.clipping import Clip
+from core.training.updater import Updater
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "optimizers.json").read_text())
 RUNS = [run for run in REFERENCE["runs"] if run["optimizer"] != "lbfgs"]
@@ -300,3 +302,29 @@ def test_a_schedule_scales_the_steps_of_rprop() -> None:
     descent = Descent(optimizer_from({"kind": "rprop", "learning_rate": 0.1}), np.zeros(1))
     descent.move(np.ones(1), rate=0.05)
     assert descent.theta[0] == pytest.approx(-0.05, rel=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("fields", [{"kind": "adam"}, {"kind": "adam", "weight_decay": 0.1}, {"kind": "adamw"}])
+def test_the_compiled_step_moves_to_the_same_bits(fields: dict[str, Any], dtype: str) -> None:
+    generator = np.random.default_rng(0)
+    start, gradients = generator.normal(size=150_001), generator.normal(size=(4, 150_001))
+    optimizer: Optimizer = TypeAdapter(AnyOptimizer).validate_python(fields)
+    ends: list[list[bytes]] = []
+    lengths: list[int] = []
+    for is_fused in (False, True):
+        fused.enable(on=is_fused)
+        try:
+            theta, gradient = start.astype(dtype), np.zeros(len(start), dtype)
+            updater = Updater(optimizer, theta, gradient)
+        finally:
+            fused.enable(on=False)
+        for step, given in enumerate(gradients, start=1):
+            gradient[...] = given
+            updater.prepare(step, 0.01)
+            for call in updater.calls:
+                call()
+        ends.append([theta.tobytes(), *(slot.tobytes() for slot in updater.slots.values())])
+        lengths.append(len(updater.calls))
+    assert ends[0] == ends[1]
+    assert lengths[0] > lengths[1]
