@@ -33,13 +33,24 @@ class ParameterShape:
     fan_in: int
     fan_out: int
     is_bias: bool = False
-    """Biases start at zero and are left out of penalties and of max-norm unless named."""
+    """Biases start at zero and are left out of penalties and of max-norm unless named.
+
+    So are gains: a weight is pulled to 0 to say less, and a gain says nothing less at 0 than at 1.
+    """
 
     start: float | None = None
     """What every entry starts at instead of being drawn, such as 1 for a gain."""
 
     unit_axis: int = -1
     """The axis along which the units lie; what feeds one unit is bounded together by max-norm."""
+
+    frozen: int | None = None
+    """A row that no gradient reaches, such as that of padding; it starts at 0 unless given."""
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether an initializer decides how it starts."""
+        return self.start is None and not self.is_bias
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,9 @@ class StateShape:
 
     shape: Shape
     start: float
+
+    least: float | None = None
+    """The smallest number that may stand in it, such as 0 in a variance."""
 
 
 @dataclass
@@ -119,6 +133,9 @@ class Op(Model):
     is_random: ClassVar[bool] = False
     """Whether it draws random numbers in training mode."""
 
+    takes_integers: ClassVar[bool] = False
+    """Whether its inputs are whole numbers from 0, such as token ids; they come from outside and have no gradient."""
+
     explanation: ClassVar[str] = ""
     """One sentence and the formula, as shown to people."""
 
@@ -129,6 +146,10 @@ class Op(Model):
 
     def settled(self) -> "Op":
         """The same op with the hyper-parameters that its explicit parameters decide written out."""
+        return self
+
+    def sized_as(self, owner: "Op") -> "Op":
+        """The same op with the sizes it leaves open taken from the op of its kind whose parameters it shares."""
         return self
 
     @abstractmethod
@@ -142,6 +163,14 @@ class Op(Model):
     def state_shapes(self, inputs: Sequence[Shape]) -> dict[str, StateShape]:
         """What the node remembers; nothing unless the op says so."""
         return {}
+
+    def index_limit(self) -> int | None:
+        """How many whole numbers it knows, for an op that takes them: its inputs are less than that."""
+        return None
+
+    def least_batch(self, inputs: Sequence[Shape]) -> int:
+        """How many examples a batch needs in training to be told apart; 1 unless the op compares examples."""
+        return 1
 
     @abstractmethod
     def forward(self, site: Site) -> Sequence[Call]:

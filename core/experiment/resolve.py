@@ -23,7 +23,7 @@ from core.experiment.defaults import with_defaults
 from core.experiment.spec import ExperimentSpec
 from core.graph.graph import Graph
 from core.loss import Loss
-from core.training.examples import Examples
+from core.training.examples import Examples, strange_indices
 from core.training.run import Run
 from core.training.scores import measure_of, score_name
 from core.training.spec import TrainingSpec
@@ -78,18 +78,19 @@ def resolve(
     chosen = with_defaults(spec, columns.encoding, len(columns.rows.training), has_validation=validates)
     graph = assemble_graph(chosen, columns.preparation, table, columns.rows.training, max_parameters=max_parameters)
     _check_monitor(chosen, score_name(columns.preparation.target, graph.losses[0]), validates=validates)
-    examples = partial(_examples, graph, columns.preparation, chosen.dtype)
-    training, validation, test = (table.take(rows) for rows in columns.rows)
+    _check_batch(chosen, graph, len(columns.rows.training))
+    examples = partial(_examples, graph, columns.preparation, chosen)
+    training, validation, test = (examples(whole=table, rows=rows) for rows in columns.rows)
     if validation_table is not None:
         targets = list(columns.preparation.target.columns)
-        validation = validation_table.take(rows_with_target(validation_table, targets))
+        validation = examples(whole=validation_table, rows=rows_with_target(validation_table, targets))
     return Experiment(
         chosen,
         graph,
         columns.preparation,
-        examples(training),
-        examples(validation) if validation.rows else None,
-        examples(test) if test.rows else None,
+        training,
+        validation if validation.rows else None,
+        test if test.rows else None,
         columns.rows,
         columns.notes,
     )
@@ -103,6 +104,16 @@ def _check_monitor(spec: ExperimentSpec, score: str | None, *, validates: bool) 
         message = "this run has no such curve" + ("" if validates else ": it has no validation split")
         got = spec.early_stopping.monitor
         raise Invalid([Problem("/early_stopping/monitor", message, allowed=[*curves], got=got)])
+
+
+def _check_batch(spec: ExperimentSpec, graph: Graph, rows: int) -> None:
+    """Raise Invalid when no batch of this run has examples enough for a node that compares them."""
+    size = min(spec.batch_size, rows) if isinstance(spec.batch_size, int) else rows
+    for node in graph.nodes:
+        least = node.op.least_batch(node.input_shapes)
+        if least > size:
+            message = f"{node.id!r} ({node.op.op}) learns nothing from batches of {size}: it needs at least {least}"
+            raise Invalid([Problem("/batch_size", message, got=spec.batch_size)])
 
 
 def _loss(spec: ExperimentSpec) -> Loss | None:
@@ -181,7 +192,9 @@ def _notes(preparation: Preparation, table: Table, kept: int, encoding: TargetEn
     return (*notes, *(f"{name!r} is no feature: {reason}." for name, reason in preparation.left_out.items()))
 
 
-def _examples(graph: Graph, preparation: Preparation, dtype: str, table: Table) -> Examples:
+def _examples(graph: Graph, preparation: Preparation, spec: ExperimentSpec, *, whole: Table, rows: Array) -> Examples:
+    """These rows of a table as a run takes them. Raises Invalid for numbers that the network cannot take."""
+    table = whole.take(rows)
     (input_name,), (target_name,) = graph.inputs, graph.targets
     weights = {
         index: _weights(table, loss.sample_weight)
@@ -189,11 +202,15 @@ def _examples(graph: Graph, preparation: Preparation, dtype: str, table: Table) 
         if isinstance(loss.sample_weight, str)
     }
     features, targets = preparation.features(table), preparation.targets(table)
-    largest = np.finfo(type_of_precision[dtype]).max
+    largest = np.finfo(type_of_precision[spec.dtype]).max
     for place, array in (("/features", features), ("/target", targets)):
         if array.size and np.abs(array).max() > largest:
-            message = f"has numbers beyond {largest:.1e}, the largest of {dtype}: prepare them, or choose float64"
+            message = f"has numbers beyond {largest:.1e}, the largest of {spec.dtype}: prepare them, or choose float64"
             raise Invalid([Problem(place, message)])
+    for strange in strange_indices(graph, {input_name: features}):
+        advice = "" if spec.preparation == "none" else '; with "preparation": "none" numbers are fed as they are'
+        message = f"row {rows[strange.row] + 1} {strange.detail}{advice}"
+        raise Invalid([Problem("/features", message, got=strange.value)])
     return Examples({input_name: features}, {target_name: targets}, weights)
 
 

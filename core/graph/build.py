@@ -7,7 +7,7 @@ Everything here is a loop over nodes and edges: neither depth (10,000 nodes in a
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from core.arrays import Shape, size_of
+from core.arrays import Array, Shape, size_of
 from core.errors import Invalid, Problem, pointer
 from core.graph.graph import Graph, Node
 from core.graph.names import check_names, topological_order
@@ -15,7 +15,7 @@ from core.graph.objective import resolve_losses, resolve_output, unpenalizable
 from core.graph.widths import with_widths
 from core.loss import Loss
 from core.network import ONLY_INPUT, InputSpec, Network, in_node_form
-from core.op import Op, ParameterShape, ShapeMismatch
+from core.op import Op, ParameterShape, ShapeMismatch, StateShape
 
 MOST_VALUES = 100_000_000
 """Numbers that go into and out of the nodes of one network for a single example."""
@@ -63,7 +63,7 @@ def _inputs(network: Network, around: Surroundings) -> tuple[Mapping[str, InputS
     """The inputs by name: the network's own, or those of the data."""
     if network.inputs is None:
         if around.inputs:
-            return around.inputs, []
+            return {name: _as_read(name, spec, network) for name, spec in around.inputs.items()}, []
         message = 'the shape of the input is not known here: say for example "inputs": {"x": {"shape": [4]}}'
         return {ONLY_INPUT: InputSpec(shape=[1])}, [Problem("/inputs", message)]
     if network.layers is not None and len(network.inputs) > 1:
@@ -71,6 +71,14 @@ def _inputs(network: Network, around: Surroundings) -> tuple[Mapping[str, InputS
     if not around.inputs or dict(network.inputs) == dict(around.inputs):
         return network.inputs, []
     return network.inputs, _differences(network.inputs, around.inputs)
+
+
+def _as_read(name: str, spec: InputSpec, network: Network) -> InputSpec:
+    """The input as integers where nobody wrote what it is and every node that reads it takes integers."""
+    layers, nodes = network.layers or [], network.nodes or []
+    readers = layers[:1] or [op for op in nodes if name in (op.inputs or ())]
+    takes_integers = bool(readers) and all(op.takes_integers for op in readers)
+    return spec.model_copy(update={"dtype": "int"}) if takes_integers else spec
 
 
 def _differences(declared: Mapping[str, InputSpec], given: Mapping[str, InputSpec]) -> list[Problem]:
@@ -100,17 +108,32 @@ def _nodes(network: Network, order: list[int], place: str) -> tuple[dict[str, No
         if any(name not in shapes for name in op.inputs):
             continue
         feeding = tuple(shapes[name] for name in op.inputs)
+        at = pointer(place, index)
+        problems += _type_problems(op, network.inputs, at)
         try:
             shape, parameters = op.output_shape(feeding), op.parameter_shapes(feeding)
         except ShapeMismatch as error:
-            problems.append(Problem(pointer(place, index), f"{op.id} ({op.op}) {error}"))
+            problems.append(Problem(at, f"{op.id} ({op.op}) {error}"))
             continue
-        shapes[op.id] = shape
-        problems += _parameter_problems(op, parameters, pointer(place, index))
-        nodes[op.id] = Node(
-            op.id, op, tuple(op.inputs), feeding, shape, parameters, op.share or op.id, op.state_shapes(feeding)
-        )
+        shapes[op.id], state = shape, op.state_shapes(feeding)
+        problems += _parameter_problems(op, parameters, at) + _state_problems(op, state, at)
+        nodes[op.id] = Node(op.id, op, tuple(op.inputs), feeding, shape, parameters, op.share or op.id, state)
     return nodes, problems
+
+
+def _type_problems(op: Op, declared: Mapping[str, InputSpec], at: str) -> list[Problem]:
+    """Inputs that are whole numbers where the op takes any, or the other way round."""
+    problems = []
+    for index, name in enumerate(op.inputs or ()):
+        is_integer = name in declared and declared[name].dtype == "int"
+        if op.takes_integers and not is_integer:
+            detail = f"{op.op} takes whole numbers such as token ids, and {name!r} has others: "
+            detail += 'declare it with "dtype": "int"' if name in declared else "feed it an input of the network"
+            problems.append(Problem(f"{at}/inputs/{index}", detail))
+        elif is_integer and not op.takes_integers:
+            detail = f'{op.op} takes numbers with a gradient, and {name!r} is declared with "dtype": "int": '
+            problems.append(Problem(f"{at}/inputs/{index}", detail + "feed it to an embedding, or declare it float"))
+    return problems
 
 
 def _parameter_problems(op: Op, parameters: Mapping[str, ParameterShape], at: str) -> list[Problem]:
@@ -123,12 +146,37 @@ def _parameter_problems(op: Op, parameters: Mapping[str, ParameterShape], at: st
             problems.append(Problem(f"{at}/{name}", f"the parameters are those of {op.share!r}: give them there"))
     if problems:
         return problems
-    for name, value in (op.params or {}).items():
-        at_value = at + pointer("params", name)
-        if name not in parameters:
-            problems.append(Problem(at_value, f"{op.op} has no parameter {name!r}", allowed=list(parameters)))
-        elif value.shape != parameters[name].shape:
-            wanted = list(parameters[name].shape)
+    if op.init is not None and not any(parameter.is_drawn for parameter in parameters.values()):
+        starts = ", ".join(f"{name} at {parameter.start or 0:g}" for name, parameter in parameters.items())
+        problems.append(Problem(f"{at}/init", f"{op.op} draws nothing, it starts {starts}; give `params` instead"))
+    return problems + _value_problems(op.params, parameters, at + "/params", lacks=f"{op.op} has no parameter")
+
+
+def _state_problems(op: Op, state: Mapping[str, StateShape], at: str) -> list[Problem]:
+    """What is wrong with explicit state, given what the node remembers."""
+    if op.state is not None and not state:
+        return [Problem(f"{at}/state", f"{op.op} remembers nothing from step to step")]
+    problems = _value_problems(op.state, state, at + "/state", lacks=f"{op.op} has no state")
+    for name, value in (op.state or {}).items():
+        least = state[name].least if name in state else None
+        if least is not None and value.size and value.min() < least:
+            problems.append(
+                Problem(at + pointer("state", name), f"cannot be less than {least:g}", got=float(value.min()))
+            )
+    return problems
+
+
+def _value_problems(
+    values: Mapping[str, Array] | None, shapes: Mapping[str, ParameterShape | StateShape], at: str, *, lacks: str
+) -> list[Problem]:
+    """Explicit tensors that the node does not have, or has in another shape."""
+    problems = []
+    for name, value in (values or {}).items():
+        at_value = at + pointer(name)
+        if name not in shapes:
+            problems.append(Problem(at_value, f"{lacks} {name!r}", allowed=list(shapes)))
+        elif value.shape != shapes[name].shape:
+            wanted = list(shapes[name].shape)
             problems.append(Problem(at_value, f"must have shape {wanted}", got=list(value.shape)))
     return problems
 
@@ -145,6 +193,14 @@ def _finish(network: Network, nodes: dict[str, Node], around: Surroundings, plac
         for node in nodes.values()
         if _shapes(node) != _shapes(nodes[node.owner])
     ]
+    problems += [
+        Problem(
+            pointer(place, positions[node.id], "share"),
+            f"{node.owner!r} keeps another row from learning: {_frozen(nodes[node.owner])}, needed {_frozen(node)}",
+        )
+        for node in nodes.values()
+        if _frozen(node) != _frozen(nodes[node.owner])
+    ]
     output, at_output = resolve_output(network, nodes)
     losses, targets, at_losses = resolve_losses(network.losses, around.losses, nodes, output)
     problems += at_output + at_losses + unpenalizable(network.penalties, nodes)
@@ -158,6 +214,10 @@ def _finish(network: Network, nodes: dict[str, Node], around: Surroundings, plac
 
 def _shapes(node: Node) -> dict[str, Shape]:
     return {name: parameter.shape for name, parameter in node.parameters.items()}
+
+
+def _frozen(node: Node) -> dict[str, int | None]:
+    return {name: parameter.frozen for name, parameter in node.parameters.items()}
 
 
 def _orphans(

@@ -46,6 +46,7 @@ class Slice:
     start: int
     is_bias: bool = False
     unit_axis: int = -1
+    frozen: int | None = None
 
     @property
     def stop(self) -> int:
@@ -79,8 +80,8 @@ class Graph:
         for node in self.nodes:
             if node.owner != node.id:
                 continue
-            for name, parameter in node.parameters.items():
-                slices.append(Slice(node.id, name, parameter.shape, start, parameter.is_bias, parameter.unit_axis))
+            for name, spec in node.parameters.items():
+                slices.append(Slice(node.id, name, spec.shape, start, spec.is_bias, spec.unit_axis, spec.frozen))
                 start = slices[-1].stop
         return tuple(slices)
 
@@ -116,6 +117,16 @@ class Graph:
     def shape_of(self, name: str) -> Shape:
         """Shape of one example of a node's value or of an input."""
         return self.inputs[name].axes if name in self.inputs else self.node[name].shape
+
+    @cached_property
+    def index_limits(self) -> Mapping[str, int]:
+        """How many whole numbers each input of integers may hold: fewer than any node that reads it knows."""
+        limits: dict[str, int] = {}
+        for node in self.nodes:
+            limit = node.op.index_limit()
+            for name in node.inputs if limit is not None else ():
+                limits[name] = min(limit or 0, limits.get(name, limit or 0))
+        return limits
 
     def penalized(self, penalty: Penalty) -> Iterator[Slice]:
         """The tensors a penalty acts on: those it names, or every weight but no bias."""

@@ -9,8 +9,6 @@ from core.initializer import Initializer
 from core.initializers.constant import ConstantWeights
 from core.initializers.glorot_uniform import GlorotUniform
 from core.initializers.he_normal import HeNormal
-from core.initializers.zeros import Zeros
-from core.op import ParameterShape
 
 
 def initial_parameters(graph: Graph, seed: int, dtype: DTypeLike) -> Array:
@@ -27,9 +25,11 @@ def initial_parameters(graph: Graph, seed: int, dtype: DTypeLike) -> Array:
         given = (node.op.params or {}).get(piece.name)
         if given is None:
             shape = node.parameters[piece.name]
-            rule = _rule(shape) or rules[piece.node]
+            rule = rules[piece.node] if shape.is_drawn else ConstantWeights(value=shape.start or 0.0)
             generator = np.random.default_rng([seed, *piece.node.encode(), 0, *piece.name.encode()])
             given = rule.draw(shape.shape, (shape.fan_in, shape.fan_out), generator)
+            if shape.frozen is not None:
+                given[shape.frozen] = 0.0
         views[piece.node][piece.name][...] = given
     for node_id, states in graph.states(flat).items():
         node = graph.node[node_id]
@@ -38,18 +38,11 @@ def initial_parameters(graph: Graph, seed: int, dtype: DTypeLike) -> Array:
     return flat.astype(dtype)
 
 
-def _rule(shape: ParameterShape) -> Initializer | None:
-    """How a tensor starts that is not drawn."""
-    if shape.start is not None:
-        return ConstantWeights(value=shape.start)
-    return Zeros() if shape.is_bias else None
-
-
 def initializers(graph: Graph) -> dict[str, Initializer]:
-    """How the weights of every node with parameters of its own start: by its rule, the network's, or the usual one."""
+    """How the weights of every node that has some of its own start: by its rule, the network's, or the usual one."""
     before_rectifier = {name for node in graph.nodes if node.op.rectifies for name in node.inputs}
     return {
         node.id: node.op.init or graph.network.init or (HeNormal() if node.id in before_rectifier else GlorotUniform())
         for node in graph.nodes
-        if node.parameters and node.owner == node.id
+        if node.owner == node.id and any(parameter.is_drawn for parameter in node.parameters.values())
     }

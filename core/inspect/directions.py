@@ -133,6 +133,9 @@ class Variable:
     start: int = 0
     """Where a parameter begins in the flat vector."""
 
+    frozen: int | None = None
+    """A row that never learns, and therefore stays."""
+
     @property
     def size(self) -> int:
         """How many entries it has."""
@@ -156,6 +159,8 @@ class Variable:
         """Both signs and different lengths: with equal ones, two entries that were swapped would often go unseen."""
         signs = generator.integers(0, 2, self.size) * 2 - 1
         change: Array = signs * generator.uniform(0.5, 1.5, self.size) * self.scale(posed)
+        if self.frozen is not None:
+            change.reshape(self.shape)[self.frozen] = 0.0
         return change
 
     def scale(self, posed: Posed) -> float:
@@ -170,7 +175,7 @@ class Variable:
 
 def parameters_of(posed: Posed) -> list[Variable]:
     """Every parameter tensor."""
-    return [Variable(piece.node, piece.name, piece.shape, piece.start) for piece in posed.graph.layout]
+    return [Variable(piece.node, piece.name, piece.shape, piece.start, piece.frozen) for piece in posed.graph.layout]
 
 
 def inputs_of(posed: Posed) -> list[Variable]:

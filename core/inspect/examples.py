@@ -12,8 +12,7 @@ from core.data.table import NumberColumn, Table
 from core.errors import Invalid, Problem, pointer
 from core.graph.graph import Graph, Target
 from core.loss import Loss
-from core.network import InputSpec
-from core.training.examples import Examples
+from core.training.examples import Examples, check_indices, strange_indices
 
 
 def examples_of_arrays(graph: Graph, inputs: Mapping[str, Array], targets: Mapping[str, Array]) -> Examples:
@@ -27,7 +26,9 @@ def examples_of_arrays(graph: Graph, inputs: Mapping[str, Array], targets: Mappi
         raise Invalid(problems)
     rows = next(iter(inputs.values())).shape[:1]
     for name, spec in graph.inputs.items():
-        problems += _input_problems(pointer("inputs", name), inputs[name], spec, rows)
+        problems += _shape_problems(pointer("inputs", name), inputs[name], spec.axes, rows)
+    if not problems:
+        problems += [one.at(pointer("inputs", one.input, one.row)) for one in strange_indices(graph, inputs)]
     for name in targets:
         problems += _target_problems(pointer("targets", name), targets[name], graph.targets[name], rows)
     for loss in graph.losses if targets and not problems else ():
@@ -54,13 +55,6 @@ def _name_problems(place: str, given: Mapping[str, Array], wanted: list[str]) ->
     return missing + unknown
 
 
-def _input_problems(at: str, array: Array, spec: InputSpec, rows: Shape) -> list[Problem]:
-    problems = _shape_problems(at, array, spec.axes, rows)
-    if spec.dtype == "int" and not problems and not _holds_indices(array):
-        problems.append(Problem(at, "this input takes whole numbers from 0"))
-    return problems
-
-
 def _target_problems(at: str, array: Array, target: Target, rows: Shape) -> list[Problem]:
     problems = _shape_problems(at, array, target.shape, rows)
     if target.type == "class" and not problems and not (array == np.floor(array)).all():
@@ -78,10 +72,6 @@ def _shape_problems(at: str, array: Array, shape: Shape, rows: Shape) -> list[Pr
         return [Problem(at, f"has {len(array)} examples, the first input {rows[0]}")]
     wanted = ", ".join(map(str, ("examples", *shape)))
     return [Problem(at, f"must have shape ({wanted}), not {list(array.shape)}")]
-
-
-def _holds_indices(array: Array) -> bool:
-    return bool((array == np.floor(array)).all() and array.min() >= 0 and array.max() < 2**53)
 
 
 def _class_problems(graph: Graph, loss: Loss, targets: Mapping[str, Array]) -> list[Problem]:
@@ -120,6 +110,7 @@ def examples_of_rows(graph: Graph, preparation: Preparation, rows: list[dict[str
         forms += [ColumnForm(name, "number") for name in sorted(set(weighted.values())) if name not in _names(forms)]
     table = table_from_rows(rows, forms)
     inputs = {name: preparation.features(table) for name in graph.inputs}
+    check_indices(graph, inputs, "/rows")
     if not has_targets:
         return Examples(inputs, {})
     targets = {name: preparation.targets(table) for name in graph.targets}

@@ -37,9 +37,9 @@ def worst_entries(point: Point, variable: Variable, generator: np.random.Generat
         _, start, stop = heapq.heappop(pending)
         middle = (start + stop) // 2
         for half in (slice(start, middle), slice(middle, stop)):
-            size = half.stop - half.start
-            if size == 0:
+            if not change[half].any():
                 continue
+            size = half.stop - half.start
             found = _compare(point, variable, change, half)
             comparisons += 1
             if size > 1:

@@ -37,6 +37,10 @@ class Dense(Op):
             return self
         return self.model_copy(update={"units": int(weights.shape[1])})
 
+    def sized_as(self, owner: Op) -> "Dense":
+        assert isinstance(owner, Dense)
+        return self if self.units is not None else self.model_copy(update={"units": owner.units})
+
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         (shape,) = inputs
         if not shape:

@@ -1,13 +1,17 @@
 """Examples as a run takes them: arrays by name, one row an example."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from core.arrays import Array
+from core.errors import Invalid, Problem
 from core.graph.graph import Graph
+
+MOST_ROWS_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,45 @@ class Examples:
             },
             {term: _shaped(array, (rows,), dtype) for term, array in self.sample_weights.items()},
         )
+
+
+@dataclass(frozen=True)
+class StrangeIndex:
+    """An entry of an input of integers that is no whole number from 0 to below the limit of what reads it."""
+
+    input: str
+    row: int
+    value: float
+    limit: int
+
+    @property
+    def detail(self) -> str:
+        """The mistake as what is said of its row."""
+        return f"holds {self.value:.15g}, and {self.input!r} takes whole numbers from 0 to {self.limit - 1}"
+
+    def at(self, pointer: str) -> Problem:
+        """The mistake where it stands."""
+        return Problem(pointer, self.detail, got=self.value if math.isfinite(self.value) else None)
+
+
+def strange_indices(graph: Graph, inputs: Mapping[str, Array]) -> Iterator[StrangeIndex]:
+    """The first entry of each row that no table of the network has a row for; of few rows.
+
+    Every way into the network asks this: a strange index that is let through reads the row next to it.
+    """
+    for name, limit in graph.index_limits.items():
+        array = inputs[name]
+        strange = ~((array >= 0) & (array < limit) & (array == np.floor(array)))
+        rows = np.flatnonzero(strange.any(axis=tuple(range(1, array.ndim))))
+        for row in rows[:MOST_ROWS_NAMED].tolist():
+            yield StrangeIndex(name, row, array[row][strange[row]][0].item(), limit)
+
+
+def check_indices(graph: Graph, inputs: Mapping[str, Array], place: str) -> None:
+    """Raise Invalid, at `/rows/3` for a `place` of `/rows`, where a row has an index that the network does not know."""
+    problems = [strange.at(f"{place}/{strange.row}") for strange in strange_indices(graph, inputs)]
+    if problems:
+        raise Invalid(problems)
 
 
 def _shaped(array: Array, shape: tuple[int, ...], dtype: DTypeLike) -> Array:

@@ -14,7 +14,7 @@ from core.errors import Invalid, Problem
 from core.evaluation import judge
 from core.experiment import Experiment, ExperimentSpec, resolve
 from core.inspect.examples import column_of_weights
-from core.training.examples import Examples
+from core.training.examples import Examples, check_indices
 from service.datasets.ids import DatasetId
 from service.datasets.tables import DatasetRow
 from service.datasets.use_cases import load_table
@@ -76,8 +76,10 @@ def _prepared(model: LoadedModel, table: Table) -> Examples:
     if not kept.rows:
         raise Invalid([Problem("/dataset", "no row of the data set has a target")])
     try:
+        inputs = dict.fromkeys(model.graph.inputs, preparation.features(kept))
+        check_indices(model.graph, inputs, "/rows")
         return Examples(
-            dict.fromkeys(model.graph.inputs, preparation.features(kept)),
+            inputs,
             dict.fromkeys(model.graph.targets, preparation.targets(kept)),
             _weights(model, kept),
         )

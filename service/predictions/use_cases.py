@@ -5,7 +5,7 @@ import numpy as np
 from core.data.rows import table_from_inputs, table_from_rows
 from core.data.table import Table
 from core.prediction import class_labels, predict
-from core.training.examples import Examples
+from core.training.examples import Examples, check_indices
 from service.models.loading import LoadedModel
 from service.predictions.schemas import PredictionAnswer, PredictionRequest
 
@@ -13,14 +13,15 @@ from service.predictions.schemas import PredictionAnswer, PredictionRequest
 def answer(model: LoadedModel, asked: PredictionRequest) -> PredictionAnswer:
     """The predictions of a request's rows, prepared as the training rows were.
 
-    Raises Invalid, naming unknown and missing columns and cells of the wrong kind.
+    Raises Invalid, naming unknown and missing columns, cells of the wrong kind and indices beyond a vocabulary.
     """
     features = model.preparation.features(_table(model, asked))
+    place = "/rows" if asked.rows is not None else "/inputs"
     examples = Examples(dict.fromkeys(model.graph.inputs, features), {})
+    check_indices(model.graph, examples.inputs, place)
     # Far beyond the training rows an activation may overflow; `predict` says in which rows it did.
     with model.evaluator() as evaluator, np.errstate(all="ignore"):
         outputs = evaluator.outputs(examples.typed(model.graph, model.parameters.dtype).inputs)
-    place = "/rows" if asked.rows is not None else "/inputs"
     found = predict(model.graph, model.preparation, outputs, place=place)
     return PredictionAnswer.model_construct(
         model=model.label,

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import DTypeLike
 from pydantic import TypeAdapter
 
-from core.arrays import Array, Shape
+from core.arrays import Array, Shape, batch_first, batch_last
 from core.op import Op, Site
 from core.ops import OPS, AnyOp
 from core.pointwise import Pointwise
@@ -23,45 +23,56 @@ STEP = 1e-30
 
 Example = tuple[Op, list[Shape]]
 
-EXAMPLES = [
-    pytest.param(example, id=f"{kind}-{index}")
-    for kind, op in OPS.items()
-    for index, example in enumerate(op.examples())
-]
+
+def op_where(holds: Callable[[Op, list[Shape]], bool]) -> pytest.MarkDecorator:
+    """Runs a test over those examples of all ops for which something holds."""
+    numbered = ((f"{kind}-{index}", one) for kind, op in OPS.items() for index, one in enumerate(op.examples()))
+    examples = [pytest.param(example, id=name) for name, example in numbered if holds(*example)]
+    return pytest.mark.parametrize("example", examples)
+
+
 KINDS = pytest.mark.parametrize("kind", OPS)
-every_op = pytest.mark.parametrize("example", EXAMPLES)
+every_op = op_where(lambda op, shapes: True)
+every_stateful_op = op_where(lambda op, shapes: bool(op.state_shapes(shapes)))
+every_op_of_integers = op_where(lambda op, shapes: op.takes_integers)
 
 
 class Bench:
     """One op with fresh arrays of one type, everything drawn from a fixed seed."""
 
-    def __init__(self, example: Example, dtype: DTypeLike = np.float64, rows: int = ROWS) -> None:
+    def __init__(
+        self, example: Example, dtype: DTypeLike = np.float64, rows: int = ROWS, *, training: bool = True
+    ) -> None:
         self.op, shapes = example
+        self.training = training
         generator = np.random.default_rng(7)
 
         def draw(*shape: int) -> Array:
             return generator.normal(size=shape).astype(dtype)
 
-        self.x = [draw(*shape, rows) for shape in shapes]
+        limit = self.op.index_limit()
+        self.x = [
+            draw(*shape, rows) if limit is None else generator.integers(0, limit, (*shape, rows)) for shape in shapes
+        ]
         self.params = {name: draw(*spec.shape) for name, spec in self.op.parameter_shapes(shapes).items()}
         self.dy = draw(*self.op.output_shape(shapes), rows)
         self.state_shapes = self.op.state_shapes(shapes)
 
     def leaves(self) -> list[Array]:
-        """Everything the output depends on."""
-        return [*self.x, *self.params.values()]
+        """Everything the output has a gradient by."""
+        return [*(() if self.op.takes_integers else self.x), *self.params.values()]
 
     def site(self, y: Array | None = None) -> Site:
-        """A site in training mode whose random numbers are the same each time."""
+        """A site whose random numbers and state are the same each time."""
         return Site(
             x=tuple(self.x),
             y=np.zeros_like(self.dy) if y is None else y,
             dy=self.dy,
-            dx=tuple(np.full_like(x, np.nan) for x in self.x),
+            dx=tuple(None if self.op.takes_integers else np.full(x.shape, np.nan, x.dtype) for x in self.x),
             params=self.params,
             dparams={name: np.full_like(param, np.nan) for name, param in self.params.items()},
             state={name: np.full(spec.shape, spec.start, self.dy.dtype) for name, spec in self.state_shapes.items()},
-            training=True,
+            training=self.training,
             generator=np.random.default_rng(3),
         )
 
@@ -98,10 +109,11 @@ def derivatives(leaf: Array, measure: Callable[[], complex], *, by: complex) -> 
 
 
 @every_op
-def test_the_gradient_is_the_complex_step_derivative(example: Example) -> None:
-    in_complex = Bench(example, np.complex128)
-    for gradient, leaf in zip(Bench(example).gradients(), in_complex.leaves(), strict=True):
-        expected = derivatives(leaf, in_complex.output, by=1j * STEP)
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
+def test_the_gradient_is_the_complex_step_derivative(example: Example, training: bool) -> None:
+    in_complex = Bench(example, np.complex128, training=training)
+    for gradient, leaf in zip(Bench(example, training=training).gradients(), in_complex.leaves(), strict=True):
+        expected = derivatives(leaf, in_complex.output, by=1j * STEP) * moves(example, leaf.shape)
         np.testing.assert_allclose(gradient, expected, rtol=1e-12, atol=1e-13 * np.abs(expected).max(initial=0))
 
 
@@ -109,7 +121,7 @@ def test_the_gradient_is_the_complex_step_derivative(example: Example) -> None:
 def test_the_gradient_is_what_central_differences_approach(example: Example) -> None:
     bench = Bench(example)
     for gradient, leaf in zip(bench.gradients(), bench.leaves(), strict=True):
-        expected = derivatives(leaf, bench.output, by=1e-6)
+        expected = derivatives(leaf, bench.output, by=1e-6) * moves(example, leaf.shape)
         np.testing.assert_allclose(gradient, expected, rtol=1e-7, atol=1e-8)
 
 
@@ -121,6 +133,16 @@ def test_the_backward_pass_can_itself_be_differentiated(example: Example) -> Non
         exact = derivatives(leaf_in_complex, lambda: sum_of_squares(in_complex.gradients()), by=1j * STEP)
         approximate = derivatives(leaf, lambda: sum_of_squares(bench.gradients()), by=1e-6)
         np.testing.assert_allclose(approximate, exact, rtol=1e-6, atol=1e-7)
+
+
+def moves(example: Example, shape: Shape) -> Array:
+    """1 for every entry of a leaf that has a gradient, 0 in the row of a parameter that is kept from learning."""
+    op, shapes = example
+    which = np.ones(shape)
+    for spec in op.parameter_shapes(shapes).values():
+        if spec.shape == shape and spec.frozen is not None:
+            which[spec.frozen] = 0.0
+    return which
 
 
 def sum_of_squares(gradients: Sequence[Array]) -> complex:
@@ -184,7 +206,7 @@ def test_a_gradient_nobody_asks_for_is_not_needed(example: Example) -> None:
     for kept in range(len(expected)):
         bench = Bench(example)
         site = bench.site()
-        count = len(site.dx)
+        count = 0 if example[0].takes_integers else len(site.dx)
         site.dx = tuple(dx if index == kept else None for index, dx in enumerate(site.dx))
         site.dparams = {
             name: dparam if index + count == kept else None for index, (name, dparam) in enumerate(site.dparams.items())
@@ -213,6 +235,77 @@ def test_running_a_plan_again_allocates_nothing(example: Example, dtype: DTypeLi
         tracemalloc.stop()
     assert after - before < 4096
     assert peak - before < min(site.y.nbytes, site.x[0].nbytes)
+
+
+@every_op
+def test_inputs_may_lie_in_memory_in_any_order(example: Example) -> None:
+    """Inputs of a network are views of arrays that have the batch first."""
+    bench = Bench(example)
+    site = bench.site()
+    expected = bench.gradients(site)
+    turned = Bench(example)
+    turned.x = [batch_last(np.ascontiguousarray(batch_first(x))) for x in turned.x]
+    site_turned = turned.site()
+    for found, gradient in zip(turned.gradients(site_turned), expected, strict=True):
+        np.testing.assert_allclose(found, gradient, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(site_turned.y, site.y, rtol=1e-12, atol=1e-14)
+
+
+def state_after(bench: Bench, steps: int) -> dict[str, Array]:
+    """What an op remembers after so many steps with the same batch, each forward and backward."""
+    site = bench.site()
+    calls = [*bench.op.forward(site), *bench.op.backward(site)]
+    for _ in range(steps):
+        run(calls)
+    return dict(site.state)
+
+
+@every_stateful_op
+def test_evaluation_leaves_what_is_remembered(example: Example) -> None:
+    bench = Bench(example, training=False)
+    for name, after in state_after(bench, 2).items():
+        np.testing.assert_array_equal(after, bench.site().state[name])
+
+
+@every_stateful_op
+def test_training_moves_what_is_remembered_the_same_way_from_the_same_start(example: Example) -> None:
+    once, twice, again = (state_after(Bench(example), steps) for steps in (1, 2, 2))
+    for name, start in Bench(example).site().state.items():
+        assert not np.array_equal(once[name], start)
+        assert not np.array_equal(twice[name], once[name])
+        np.testing.assert_array_equal(twice[name], again[name])
+
+
+@every_stateful_op
+def test_what_is_remembered_never_falls_below_its_least(example: Example) -> None:
+    bench = Bench(example, rows=1)
+    bench.x = [np.zeros_like(x) for x in bench.x]
+    for name, after in state_after(bench, 50).items():
+        least = bench.state_shapes[name].least
+        assert np.isfinite(after).all() and (least is None or (after >= least).all())
+
+
+@every_stateful_op
+def test_what_one_example_gives_in_evaluation_does_not_depend_on_the_others(example: Example) -> None:
+    bench = Bench(example, training=False)
+    site, alone = bench.site(), Bench(example, training=False)
+    run(bench.op.forward(site))
+    alone.x, alone.dy = [x[..., :1] for x in bench.x], bench.dy[..., :1]
+    site_alone = alone.site()
+    run(alone.op.forward(site_alone))
+    np.testing.assert_allclose(site_alone.y, site.y[..., :1], rtol=1e-15)
+
+
+@every_op_of_integers
+def test_strange_integers_are_held_within_what_the_op_knows(example: Example) -> None:
+    """They are refused where examples come in; where one comes through, no memory beyond the parameters is read."""
+    limit = example[0].index_limit()
+    assert limit is not None
+    beyond, within = Bench(example), Bench(example)
+    for bench, low, high in ((beyond, -(10**12), 10**12), (within, 0, limit - 1)):
+        bench.x[0].flat[:2] = low, high
+    for found, expected in zip(beyond.gradients(), within.gradients(), strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 @every_op

@@ -28,7 +28,10 @@ def graph_of(case: Case) -> Graph:
 
 
 def batch(case: Case, graph: Graph, dtype: str) -> tuple[dict[str, Array], dict[str, Array], dict[int, Array]]:
-    inputs = {name: np.array(entry["data"], dtype) for name, entry in case["inputs"].items()}
+    inputs = {
+        name: np.array(entry["data"], np.intp if graph.inputs[name].dtype == "int" else dtype)
+        for name, entry in case["inputs"].items()
+    }
     targets = {
         name: np.array(entry["data"], np.intp if graph.targets[name].type == "class" else dtype)
         for name, entry in case["targets"].items()
@@ -60,6 +63,9 @@ def test_the_interpreter_gives_the_reference_numbers(case: Case, dtype: str) -> 
     for name, gradient in expected["grad_inputs"].items():
         close(result.gradients[name], gradient, tolerance)
     np.testing.assert_allclose([float(term) for term in result.loss_terms], expected["loss_terms"], rtol=tolerance)
+    for name, tensors in expected.get("state_after", {}).items():
+        for tensor, value in tensors.items():
+            close(result.sites[name].state[tensor], value, tolerance)
 
 
 @every_type
@@ -84,6 +90,10 @@ def test_the_plan_gives_the_reference_numbers(case: Case, dtype: str) -> None:
         close(batch_first(plan.buffers.values[name]), value, tolerance)
     for name, gradient in expected["grad_inputs"].items():
         close(batch_first(plan.buffers.gradients[name]), gradient, tolerance)
+    states = graph.states(parameters)
+    for node, tensors in expected.get("state_after", {}).items():
+        for name, value in tensors.items():
+            close(states[node][name], value, tolerance)
     views = graph.views(plan.gradient)
     for node, tensors in expected["grad_params"].items():
         for name, gradient in tensors.items():
