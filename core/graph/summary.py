@@ -12,6 +12,14 @@ class ParameterSummary(Model):
     count: int
 
 
+class StateSummary(Model):
+    """One tensor that a node remembers from step to step, such as a running mean; it is not learned."""
+
+    name: str
+    shape: list[int]
+    count: int
+
+
 class NodeSummary(Model):
     """One node, its shapes without the batch axis."""
 
@@ -24,6 +32,9 @@ class NodeSummary(Model):
     parameters: list[ParameterSummary]
     parameter_count: int
     """Parameters of its own; 0 for a node that shares those of another."""
+
+    state: list[StateSummary]
+    """What it remembers beside them; part of the weights as files, not of their number."""
 
     shares: str | None
     """The node whose parameters it uses."""
@@ -94,6 +105,9 @@ def _node(node: Node) -> NodeSummary:
         ParameterSummary(name=name, shape=list(parameter.shape), count=size_of(parameter.shape))
         for name, parameter in node.parameters.items()
     ]
+    state = [
+        StateSummary(name=name, shape=list(spec.shape), count=size_of(spec.shape)) for name, spec in node.state.items()
+    ]
     own = node.owner == node.id
     return NodeSummary(
         id=node.id,
@@ -102,6 +116,7 @@ def _node(node: Node) -> NodeSummary:
         shape=list(node.shape),
         parameters=parameters,
         parameter_count=sum(parameter.count for parameter in parameters) if own else 0,
+        state=state,
         shares=None if own else node.owner,
         flops=node.op.flops(node.input_shapes),
         explanation=node.op.explanation,

@@ -10,12 +10,16 @@ from core.network import Network
 def written_out(graph: Graph, *, with_params: bool = True) -> Network:
     """The network with every default written out, and the losses and penalties it is judged by as its own.
 
-    Building it gives the same graph again. Without `params` its parameters are to be found elsewhere.
+    Building it gives the same graph again. Without `params` its parameters and its state are to be found elsewhere.
     """
     rules = initializers(graph)
     nodes = [
         node.op.model_copy(
-            update={"init": rules.get(node.id), "params": node.op.params if with_params else None},
+            update={
+                "init": rules.get(node.id),
+                "params": node.op.params if with_params else None,
+                "state": node.op.state if with_params else None,
+            },
         )
         for node in graph.nodes
     ]

@@ -138,7 +138,8 @@ def _check_size(posed: Posed, parts: list[Part]) -> None:
     rows, graph = posed.examples.rows, posed.graph
     values = rows * sum(size_of(node.shape) for node in graph.nodes)
     inputs = rows * sum(size_of(spec.axes) for spec in graph.inputs.values())
-    sizes = {"values": values, "nodes": values, "inputs": inputs, "params": graph.parameter_count, "state": 0}
+    state = graph.size - graph.parameter_count
+    sizes = {"values": values, "nodes": values, "inputs": inputs, "params": graph.parameter_count, "state": state}
     numbers = sum(sizes[part] for part in parts)
     if numbers > MOST_NUMBERS:
         detail = f"the answer would hold {numbers:,} numbers, at most {MOST_NUMBERS:,} are given; ask for a summary"

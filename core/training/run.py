@@ -245,7 +245,7 @@ class Run:
         return {"loss": loss} | dict(scores)
 
     def _first_bad_parameter(self) -> str | None:
-        for piece in self.graph.layout:
+        for piece in (*self.graph.layout, *self.graph.state_layout):
             if not np.isfinite(self.parameters[piece.start : piece.stop]).all():
                 return piece.node
         return None

@@ -7,7 +7,7 @@ import numpy as np
 
 from core.graph.written import network_json, written_out
 from core.network import Network
-from core.weights import weights_to_bytes
+from core.weights import named_tensors, weights_to_bytes
 from service.kit.database.columns import json_text
 from service.models.loading import LoadedModel
 
@@ -32,20 +32,21 @@ def export(model: LoadedModel, form: Format) -> bytes:
 
 
 def with_parameters(model: LoadedModel) -> Network:
-    """The network with its learned values as explicit `params`: it can be posted wherever a network goes."""
-    network = written_out(model.graph)
-    views = model.graph.views(model.parameters.astype(np.float64))
+    """The network with its learned values as explicit `params`, and what its nodes remember as explicit `state`.
+
+    It can be posted wherever a network goes.
+    """
+    network, values = written_out(model.graph), model.parameters.astype(np.float64)
+    params, states = model.graph.views(values), model.graph.states(values)
     nodes = [
-        node.model_copy(update={"params": views[str(node.id)], "init": None}) if node.id in views else node
-        for node in network.nodes or ()
+        node.model_copy(update={"params": params.get(name), "state": states.get(name), "init": None})
+        for node, name in ((node, str(node.id)) for node in network.nodes or ())
     ]
     return network.model_copy(update={"nodes": nodes})
 
 
 def _npz(model: LoadedModel) -> bytes:
-    views = model.graph.views(model.parameters)
-    tensors = {f"{node}.{name}": view for node, params in views.items() for name, view in params.items()}
     content = io.BytesIO()
     # The members carry no time of day, so that the bytes depend on the tensors alone.
-    np.savez(content, allow_pickle=False, **tensors)
+    np.savez(content, allow_pickle=False, **named_tensors(model.graph, model.parameters))
     return content.getvalue()

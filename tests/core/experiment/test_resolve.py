@@ -176,3 +176,45 @@ def test_only_losses_of_residuals_standardize_their_target() -> None:
     for kind, deviation in (("huber", None), ("hinge", 1.0)):
         target = experiment(CARS, target="mpg", loss={"kind": kind}).preparation.target
         assert (target.scales[0].deviation == deviation) is (deviation is not None)  # type: ignore[union-attr]
+
+
+NORMALIZED: dict[str, Any] = {
+    "layers": [{"op": "dense", "units": 4}, {"op": "batch_norm", "id": "bn"}, {"op": "dense"}]
+}
+
+
+def test_batches_of_one_example_are_refused_where_a_node_compares_examples() -> None:
+    found = mistakes(IRIS, target="species", network=NORMALIZED, batch_size=1)
+    assert found == {"/batch_size": "'bn' (batch_norm) learns nothing from batches of 1: it needs at least 2"}
+    assert experiment(IRIS, target="species", network=NORMALIZED, batch_size=2).spec.batch_size == 2
+    assert experiment(IRIS, target="species", batch_size=1).spec.batch_size == 1
+
+
+def a_table_of_words(largest: float = 4.0) -> Table:
+    """Two columns of word numbers up to 4; the target says whether they are alike."""
+    generator = np.random.default_rng(0)
+    first, second = generator.integers(0, 5, (2, 60)).astype(np.float64)
+    first[17] = largest
+    alike = (first == second).astype(np.int32)
+    return Table((NumberColumn("a", first), NumberColumn("b", second), CategoryColumn("y", alike, ("no", "yes"))))
+
+
+WORDS: dict[str, Any] = {
+    "layers": [{"op": "embedding", "vocabulary": 5, "dim": 3}, {"op": "flatten"}, {"op": "dense", "units": 2}]
+}
+
+
+def test_columns_of_whole_numbers_feed_an_embedding() -> None:
+    found = experiment(a_table_of_words(), target="y", network=WORDS, preparation="none", epochs=2)
+    *_, end = found.run().events()
+    assert isinstance(end, Ended) and end.reason == "max_epochs"
+
+
+@pytest.mark.parametrize("largest", [5.0, -1.0, 2.5, 1e300])
+def test_a_number_beyond_the_vocabulary_is_refused_by_its_row(largest: float) -> None:
+    detail = mistakes(a_table_of_words(largest), target="y", network=WORDS, preparation="none", dtype="float64")
+    assert detail == {"/features": f"row 18 holds {largest:.15g}, and 'x' takes whole numbers from 0 to 4"}
+
+
+def test_numbers_that_were_standardized_are_no_indices_and_one_is_told_what_to_do() -> None:
+    assert '"preparation": "none"' in mistakes(a_table_of_words(), target="y", network=WORDS)["/features"]

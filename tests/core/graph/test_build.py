@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from core.errors import Invalid
 from core.graph.build import Surroundings, build
 from core.graph.graph import Graph
+from core.graph.initial import initial_parameters
+from core.graph.summary import summarize
+from core.graph.written import written_out
 from core.losses.mse import Mse
 from core.network import InputSpec, Network
 
@@ -188,3 +192,81 @@ def test_a_width_that_only_explicit_weights_tell_is_written_out() -> None:
     )
     bare = graph.network.model_dump(exclude={"nodes": {"__all__": {"params"}}})
     assert build(Network.model_validate(bare)).layout == graph.layout
+
+
+A_NORM: Description = {"id": "bn", "op": "batch_norm", "inputs": ["x"]}
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"running_mean": [1.0, 2.0, 3.0]}, "must have shape [2]"),
+        ({"variance": [1.0, 2.0]}, "batch_norm has no state 'variance'"),
+        ({"running_var": [1.0, -0.5]}, "cannot be less than 0"),
+    ],
+)
+def test_explicit_state_must_be_what_the_op_remembers(state: Description, message: str) -> None:
+    (name,) = state
+    assert mistakes(chain(A_NORM | {"state": state}))[f"/nodes/0/state/{name}"] == message
+
+
+def test_what_remembers_nothing_takes_no_state() -> None:
+    found = mistakes(chain({"id": "a", "op": "relu", "inputs": ["x"], "state": {"running_mean": [0.0, 0.0]}}))
+    assert found == {"/nodes/0/state": "relu remembers nothing from step to step"}
+
+
+def test_state_lies_behind_the_parameters_and_counts_as_none() -> None:
+    graph = built(chain(A_NORM | {"state": {"running_mean": [3.0, 4.0]}}))
+    flat = initial_parameters(graph, 0, "float64")
+    assert (graph.parameter_count, graph.size) == (4, 8)
+    np.testing.assert_array_equal(flat, [1, 1, 0, 0, 3, 4, 1, 1])
+    summary = summarize(graph)
+    assert summary.totals.parameters == summary.nodes[0].parameter_count == 4
+    assert [(one.name, one.shape) for one in summary.nodes[0].state] == [("running_mean", [2]), ("running_var", [2])]
+
+
+def test_sharing_gains_shares_no_statistics() -> None:
+    graph = built(chain(A_NORM, A_NORM | {"id": "again", "inputs": ["bn"], "share": "bn"}))
+    assert (graph.parameter_count, graph.size) == (4, 12)
+
+
+def test_gains_and_shifts_are_left_out_of_penalties_unless_named() -> None:
+    description = chain(A_NORM, {"id": "d", "op": "dense", "inputs": ["bn"], "units": 2})
+    everything, named = ({"kind": "l2", "strength": 1.0}, {"kind": "l1", "strength": 1.0, "params": ["bn.gamma"]})
+    graph = built(description | {"penalties": [everything, named]})
+    found = [[f"{piece.node}.{piece.name}" for piece in graph.penalized(penalty)] for penalty in graph.penalties]
+    assert found == [["d.W"], ["bn.gamma"]]
+
+
+def test_an_initializer_for_what_is_not_drawn_is_refused() -> None:
+    found = mistakes(chain(A_NORM | {"init": "zeros"}))
+    assert found == {
+        "/nodes/0/init": "batch_norm draws nothing, it starts gamma at 1, beta at 0; give `params` instead"
+    }
+
+
+def test_a_network_written_out_without_parameters_leaves_its_state_out_too() -> None:
+    graph = built(chain(A_NORM | {"state": {"running_mean": [3.0, 4.0]}}))
+    whole, bare = (written_out(graph, with_params=given).nodes for given in (True, False))
+    assert whole is not None and whole[0].state is not None
+    assert bare is not None and bare[0].state is None
+    assert build(written_out(graph)).state_layout == graph.state_layout
+
+
+WORDS: Description = {"id": "e", "op": "embedding", "inputs": ["x"], "vocabulary": 5, "dim": 3}
+
+
+def test_whole_numbers_and_numbers_with_a_gradient_do_not_stand_for_each_other() -> None:
+    assert '"dtype": "int"' in mistakes(chain(WORDS))["/nodes/0/inputs/0"]
+    words = {"x": {"shape": [2], "dtype": "int"}}
+    found = mistakes({"inputs": words, "nodes": [{"id": "d", "op": "dense", "inputs": ["x"], "units": 2}]})
+    assert "feed it to an embedding" in found["/nodes/0/inputs/0"]
+    nodes = [WORDS, WORDS | {"id": "f", "inputs": ["e"]}]
+    assert "feed it an input of the network" in mistakes({"inputs": words, "nodes": nodes})["/nodes/1/inputs/0"]
+
+
+@pytest.mark.parametrize("form", ["layers", "nodes"])
+def test_an_input_that_nobody_declares_is_of_integers_where_only_integers_are_taken(form: str) -> None:
+    node = {name: value for name, value in WORDS.items() if form == "nodes" or name != "inputs"}
+    graph = built({form: [node]}, inputs={"x": InputSpec(shape=[2])})
+    assert graph.inputs["x"].dtype == "int"

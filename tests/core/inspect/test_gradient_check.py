@@ -21,7 +21,9 @@ from core.loss import LossSite
 from core.losses.mse import Mse
 from core.network import Network
 from core.op import Op, Site
+from core.ops.batch_norm import BatchNorm
 from core.ops.dense import Dense
+from core.ops.embedding import Embedding
 from core.ops.sigmoid import Sigmoid
 from core.ops.tanh import Tanh
 from core.penalties import Penalty
@@ -39,8 +41,8 @@ def test_the_gradients_of_the_reference_networks_pass(case: Case, library: Libra
     assert answer.passed
     assert answer.max_relative_error is not None and answer.max_relative_error <= 1e-6
     assert len(answer.directions) == 3
-    params = [(node["id"], name) for node in case["nodes"] for name in node.get("params", {})]
-    assert {(tensor.node, tensor.param) for tensor in answer.tensors} == set(params)
+    graph = build(Network.model_validate(request_of(case)["subject"]["network"]))
+    assert [(tensor.node, tensor.param) for tensor in answer.tensors] == [(p.node, p.name) for p in graph.layout]
 
 
 def a_question(
@@ -345,3 +347,74 @@ def test_only_what_is_included_is_checked(library: Library) -> None:
 
 def test_a_check_is_repeatable() -> None:
     assert check(a_question()) == check(a_question())
+
+
+def a_question_about_words(op: Callable[[Op], Op] = lambda op: op, *, training: bool = True) -> Posed:
+    """Six pairs of words, some of them the padding 0, through a table, batch norm and a dense layer."""
+    layers = [
+        {"op": "embedding", "vocabulary": 4, "dim": 3, "padding_idx": 0, "params": {"table": TABLE}},
+        {"op": "flatten"},
+        {"op": "batch_norm"},
+        {"op": "dense", "units": 2},
+    ]
+    inputs = {"x": {"shape": [2], "dtype": "int"}}
+    graph = build(Network.model_validate({"inputs": inputs, "layers": layers, "losses": [{"kind": "mse"}]}))
+    graph = dataclasses.replace(graph, nodes=tuple(dataclasses.replace(node, op=op(node.op)) for node in graph.nodes))
+    generator = np.random.default_rng(1)
+    examples = Examples({"x": generator.integers(0, 4, (6, 2))}, {"y": generator.normal(size=(6, 2))})
+    return Posed(graph, initial_parameters(graph, 0, np.float64), examples, training=training, seed=0)
+
+
+TABLE = np.random.default_rng(2).normal(size=(4, 3))
+"""With a row of padding that is not 0: the loss depends on it, and still it has no gradient."""
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_check_goes_through_integers_and_leaves_the_row_of_padding_alone(training: bool) -> None:
+    posed = a_question_about_words(training=training)
+    before = posed.parameters.copy()
+    answer = check(posed)
+    assert answer.passed and answer.inputs == []
+    np.testing.assert_array_equal(posed.parameters, before)
+
+
+class ForgetfulEmbedding(Embedding):
+    """A number that stands twice counts once: the later place overwrites the earlier."""
+
+    def backward(self, site: Site) -> Sequence[Call]:
+        def overwrite() -> None:
+            (dtable,), dy = site.dparams.values(), site.dy
+            assert dtable is not None and dy is not None
+            dtable.fill(0.0)
+            dtable[site.x[0]] = np.moveaxis(dy, -2, -1)
+            dtable[0] = 0.0
+
+        return [overwrite]
+
+
+def test_a_table_whose_gradients_do_not_add_up_fails_and_its_rows_are_listed() -> None:
+    posed = a_question_about_words(
+        lambda op: ForgetfulEmbedding.model_validate(op.model_dump()) if isinstance(op, Embedding) else op
+    )
+    answer = check(posed)
+    assert not answer.passed
+    worst = next(found.worst for found in answer.tensors if found.param == "table")
+    assert worst and 0 not in {entry.index[0] for entry in worst}
+    json.loads(answer.model_dump_json())
+
+
+class BatchNormWithAFixedMean(BatchNorm):
+    """In the backward pass mean and variance are taken for constants."""
+
+    def backward(self, site: Site) -> Sequence[Call]:
+        site.training, before = False, site.training
+        calls = super().backward(site)
+        site.training = before
+        return calls
+
+
+def test_a_batch_norm_that_forgets_that_its_mean_moves_is_seen() -> None:
+    posed = a_question_about_words(
+        lambda op: BatchNormWithAFixedMean.model_validate(op.model_dump()) if isinstance(op, BatchNorm) else op
+    )
+    assert not check(posed).passed

@@ -180,3 +180,48 @@ def test_a_penalty_pulls_on_the_parameters_and_is_told_apart(library: Library) -
     assert answer["loss"] == 15.25 + 1.25
     assert answer["loss_terms"] == [15.25]
     assert answer["gradients"]["params"]["d"] == {"W": [[17.5], [24.0]], "b": [6.0]}
+
+
+def a_norm(**fields: Any) -> dict[str, Any]:
+    """Batch norm of one feature from running statistics 0 and 1."""
+    network = {"layers": [{"op": "batch_norm", "id": "bn"}], "losses": [{"kind": "mse"}]}
+    return {"subject": {"network": network}, "inputs": {"x": [[1.0], [3.0]]}, "targets": {"y": [[0.0], [0.0]]}} | fields
+
+
+def test_the_state_is_given_as_the_pass_would_leave_it(library: Library) -> None:
+    """The mean of 1 and 3 is 2 and their unbiased variance is 2, of which a tenth counts."""
+    state = ask(a_norm(mode="training"), library)["state"]["bn"]
+    np.testing.assert_allclose((state["running_mean"], state["running_var"]), [[0.2], [1.1]])
+    assert ask(a_norm(), library)["state"] == {"bn": {"running_mean": [0.0], "running_var": [1.0]}}
+
+
+def test_one_example_in_training_mode_is_answered_by_the_formula(library: Library) -> None:
+    """Where a job would be refused: here it is asked for, and x less its mean is 0."""
+    answer = ask(a_norm(mode="training", inputs={"x": [[5.0]]}, targets={"y": [[1.0]]}), library)
+    assert answer["values"] == {"bn": [[0.0]]}
+    assert answer["gradients"]["inputs"] == {"x": [[0.0]]}
+    assert answer["state"] == {"bn": {"running_mean": [0.5], "running_var": [1.0]}}
+
+
+def words(ids: list[list[float]], **fields: Any) -> dict[str, Any]:
+    """The mean of two embedded words out of three; no word is the padding 0."""
+    layers = [
+        {"op": "embedding", "id": "e", "params": {"table": [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]}, "padding_idx": 0},
+        {"op": "mean_over_axis", "id": "m"},
+    ]
+    network = {"inputs": {"x": {"shape": [2], "dtype": "int"}}, "layers": layers, "losses": [{"kind": "half_sse"}]}
+    targets = {"y": [[0.0, 0.0]] * len(ids)}
+    return {"subject": {"network": network}, "inputs": {"x": ids}, "targets": targets} | fields
+
+
+def test_whole_numbers_have_no_gradient_and_the_table_has(library: Library) -> None:
+    answer = ask(words([[1, 2], [0, 1]]), library)
+    assert answer["values"]["m"] == [[4.0, 5.0], [2.0, 3.0]]
+    assert answer["gradients"]["inputs"] == {}
+    assert answer["gradients"]["params"] == {"e": {"table": [[0.0, 0.0], [3.0, 4.0], [2.0, 2.5]]}}
+
+
+@pytest.mark.parametrize("strange", [3, -1, 0.5, 2**62])
+def test_numbers_beyond_the_vocabulary_are_refused_by_their_row(library: Library, strange: float) -> None:
+    found = mistakes(words([[1, 2], [0, strange]]), library)
+    assert found == {"/inputs/x/1": f"holds {strange:.15g}, and 'x' takes whole numbers from 0 to 2"}

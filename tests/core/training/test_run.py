@@ -13,9 +13,11 @@ from core.training.events import Ended, EpochEnded
 from core.training.examples import Examples
 from core.training.run import Run
 from core.training.spec import TrainingSpec
+from core.weights import weights_from_bytes
 
 LAYERS: list[dict[str, Any]] = [
     {"op": "dense", "units": 8},
+    {"op": "batch_norm", "id": "norm"},
     {"op": "relu"},
     {"op": "dropout", "p": 0.3},
     {"op": "dense", "units": 3},
@@ -113,6 +115,37 @@ def test_a_run_that_diverges_names_the_first_node_that_overflowed() -> None:
     assert all(np.isfinite(list(epoch.training.values())).all() for epoch in epochs if isinstance(epoch, EpochEnded))
 
 
+def test_statistics_that_overflow_end_the_run_although_the_outputs_are_finite() -> None:
+    """Divided by an infinite deviation everything is 0, which would look like a run that learns nothing."""
+    layers: list[dict[str, Any]] = [
+        {"op": "dense", "units": 3, "params": {"W": [[1e25] * 3] * 4}},
+        {"op": "batch_norm", "id": "norm"},
+    ]
+    *epochs, end = a_run(layers).events()
+    assert isinstance(end, Ended) and (end.reason, end.node, epochs) == ("diverged", "norm", [])
+
+
+def test_the_statistics_of_the_best_epoch_are_restored_with_its_weights() -> None:
+    run = a_run(epochs=40, optimizer={"kind": "sgd", "learning_rate": 1.5}, early_stopping={"patience": 3})
+    after = {}
+    for event in run.events():
+        after[event.epoch] = run.graph.states(run.parameters.copy())["norm"]
+    final = weights_from_bytes(run.graph, run.final_weights(), np.float32)
+    restored = run.graph.states(final)["norm"]
+    assert isinstance(event, Ended) and event.best_epoch is not None and event.best_epoch < event.epoch
+    for name, expected in after[event.best_epoch].items():
+        np.testing.assert_array_equal(restored[name], expected)
+        assert not np.array_equal(restored[name], after[event.epoch][name])
+
+
+def test_a_short_last_batch_of_one_row_does_not_spoil_the_statistics() -> None:
+    """50 rows in batches of 7 leave one, whose variance says nothing."""
+    run = a_run()
+    *_, end = run.events()
+    assert isinstance(end, Ended) and end.reason == "max_epochs"
+    assert run.graph.states(run.parameters)["norm"]["running_var"].min() > 0.01
+
+
 def test_the_penalty_is_reported_apart_from_the_loss() -> None:
     first = next(a_run().events())
     assert isinstance(first, EpochEnded) and first.training["penalty"] > 0
@@ -131,7 +164,8 @@ def test_clipping_bounds_what_the_optimizer_sees_but_not_what_is_reported() -> N
     before = clipped.parameters.copy()
     first = next(iter(clipped.events()))
     assert isinstance(first, EpochEnded) and first.gradient_norm > 1e-3
-    assert np.abs(clipped.parameters - before).max() < 1e-8
+    learned = slice(clipped.graph.parameter_count)
+    assert np.abs(clipped.parameters[learned] - before[learned]).max() < 1e-8
     assert next(iter(free.events())) is not None
 
 
