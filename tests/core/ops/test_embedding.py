@@ -104,6 +104,7 @@ def test_an_input_takes_no_more_numbers_than_the_smallest_table_that_reads_it() 
     nodes = [
         an_embedding(vocabulary=5, dim=2),
         {"id": "f", "op": "embedding", "inputs": ["x"], "vocabulary": 3, "dim": 2},
-        {"id": "s", "op": "add", "inputs": ["e", "f"]},
+        {"id": "g", "op": "embedding", "inputs": ["x"], "vocabulary": 4, "dim": 2},
+        {"id": "s", "op": "add", "inputs": ["e", "f", "g"]},
     ]
     assert a_graph([1], *nodes).index_limits == {"x": 3}
