@@ -35,15 +35,12 @@ def standardize(x: Array, site: Site, eps: float, *, centers: bool) -> tuple[Arr
 
 
 def standardized_slope(dy: Array, dx: Array, gain: Array, site: Site, *, centers: bool) -> Sequence[Call]:
-    """Calls that write dx, given `gain` (…, k, 1) and what `times_standard` has left in its work array."""
+    """Calls that turn ĝ = gain · dy in dx into dx, given `gain` (…, k, 1) and what `times_standard` has left."""
     standard, spread = site.scratch("standard", dy.shape), _spread(site, dy.shape)
     product, mean = site.scratch("square", dy.shape), site.scratch("mean", spread.shape)
     gains = np.swapaxes(gain, -1, -2)
     row = site.scratch("row", gains.shape)
-    calls: list[Call] = [
-        call(np.multiply, gains, constant(1.0 / dy.shape[-2], dy), row),
-        call(np.multiply, dy, gain, dx),
-    ]
+    calls: list[Call] = [call(np.multiply, gains, constant(1.0 / dy.shape[-2], dy), row)]
     if centers:
         calls += [weighted_rows(row, dy, mean), call(np.subtract, dx, mean, dx)]
     return [

@@ -77,8 +77,9 @@ class GroupNorm(Op):
         if dbeta is not None:
             calls.append(call(_by_channel(site.dy).dot, ones, dbeta))
         if dx is not None:
-            gain, spread = self._gain(site)
-            calls += [spread, *standardized_slope(dy, self._grouped(dx), gain, site, centers=True)]
+            gain, repeat = self._gain(site)
+            calls += [repeat, call(np.multiply, _by_channel(site.dy), site.params["gamma"][:, None], _by_channel(dx))]
+            calls += standardized_slope(dy, self._grouped(dx), gain, site, centers=True)
         return calls
 
     def _in_groups(self, site: Site) -> tuple[Array, Sequence[Call]]:

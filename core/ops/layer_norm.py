@@ -61,7 +61,9 @@ class LayerNorm(Op):
         if dbeta is not None:
             calls += feature_sum(site.dy, dbeta, site)
         if dx is not None:
-            calls += standardized_slope(site.dy, dx, site.params["gamma"][:, None], site, centers=True)
+            gain = site.params["gamma"][:, None]
+            calls.append(call(np.multiply, site.dy, gain, dx))
+            calls += standardized_slope(site.dy, dx, gain, site, centers=True)
         return calls
 
     def flops(self, inputs: Sequence[Shape]) -> int:

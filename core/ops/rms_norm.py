@@ -55,7 +55,9 @@ class RmsNorm(Op):
         if dgamma is not None:
             calls += feature_sum(product, dgamma, site)
         if dx is not None:
-            calls += standardized_slope(site.dy, dx, site.params["gamma"][:, None], site, centers=False)
+            gain = site.params["gamma"][:, None]
+            calls.append(call(np.multiply, site.dy, gain, dx))
+            calls += standardized_slope(site.dy, dx, gain, site, centers=False)
         return calls
 
     def flops(self, inputs: Sequence[Shape]) -> int:
