@@ -7,7 +7,7 @@ import numpy as np
 
 from core.arrays import Array, Call, Shape, at_least_double, call, size_of
 from core.calls import constant, larger, magnitude, smaller, weighted_sum
-from core.loss import Loss, LossSite, TargetType
+from core.loss import Loss, LossSite, TargetType, weigh_examples
 
 
 class Entrywise(Loss):
@@ -39,22 +39,16 @@ class Entrywise(Loss):
         wide = site.scratch("wide", site.y.shape, at_least_double(site.y.dtype))
         return [
             *self.entries(site, entries),
-            *_weigh(entries, site),
+            *weigh_examples(entries, site),
             *weighted_sum(entries, self._factor(site), site.value, wide),
         ]
 
     def backward(self, site: LossSite) -> Sequence[Call]:
         assert site.dy is not None
-        return [*self.slopes(site, site.dy, self.weight * self._factor(site)), *_weigh(site.dy, site)]
+        return [*self.slopes(site, site.dy, self.weight * self._factor(site)), *weigh_examples(site.dy, site)]
 
     def _factor(self, site: LossSite) -> float:
         return 1.0 / self.divisor(site.y.shape) if self.reduction == "mean" else 1.0
-
-
-def _weigh(entries: Array, site: LossSite) -> Sequence[Call]:
-    if site.sample_weight is None:
-        return []
-    return [call(np.multiply, entries, site.sample_weight, entries)]
 
 
 def residual(site: LossSite) -> tuple[Array, Call]:

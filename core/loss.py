@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 from pydantic import Field
 
-from core.arrays import Array, Call, Model, Shape
+from core.arrays import Array, Call, Model, Shape, call
 from core.classes import Scale
 from core.op import Name
 
@@ -59,7 +59,11 @@ class Loss(Model):
     """One factor an example: a list beside an inline batch, or the name of a column in a job."""
 
     has_free_units: ClassVar[bool] = False
-    """Whether only y − t counts, so that numbers can be learned in any units and a target may be standardized."""
+    """Whether numbers can be learned in any units, so that a target may be standardized: most often, where only
+    y − t counts."""
+
+    least_target: ClassVar[float | None] = None
+    """The smallest number that can be a target; None where any can."""
 
     output_scale: ClassVar[Scale | None] = None
     """What it takes outputs for, if they stand for probabilities; None for numbers and for mere scores."""
@@ -89,6 +93,23 @@ class Loss(Model):
         """
         return ()
 
+    def output_width(self, target_width: int) -> int:
+        """Outputs that a target of this width needs on the last axis: as many, unless the loss says otherwise."""
+        return target_width
+
+    @property
+    def gives_numbers(self) -> bool:
+        """Whether `numbers` are estimates of the target, whose error can be measured."""
+        return self.has_free_units
+
+    def numbers(self, outputs: Array) -> Array:
+        """The numbers like targets that outputs (n, …) stand for: themselves, unless the loss says otherwise."""
+        return outputs
+
+    def deviations(self, outputs: Array) -> Array | None:
+        """The standard deviations of `numbers`, where outputs (n, …) tell them."""
+        return None
+
     @abstractmethod
     def forward(self, site: LossSite) -> Sequence[Call]:
         """Calls that write `site.value` from `site.y` and `site.t`."""
@@ -108,3 +129,8 @@ class Loss(Model):
     def kinks(self, site: LossSite) -> Sequence[Callable[[], Array]]:
         """Readings whose pattern changes where the slope has a jump or a bend; none for smooth losses."""
         return ()
+
+
+def weigh_examples(entries: Array, site: LossSite) -> Sequence[Call]:
+    """Calls that multiply entries (…, n) by the weights of their examples; none where there are no weights."""
+    return [] if site.sample_weight is None else [call(np.multiply, entries, site.sample_weight, entries)]

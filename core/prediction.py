@@ -20,6 +20,9 @@ class Predictions:
     probabilities: Array | None
     """(n, k) for one column of k classes; for several columns of two classes each, that of each column's second."""
 
+    deviations: list[float] | list[list[float]] | None = None
+    """Standard deviations in the form of the predictions, where a loss has learned them beside the numbers."""
+
 
 def output_scale(graph: Graph) -> Scale | None:
     """What the outputs of a classifier are; None for scores without a probability."""
@@ -34,28 +37,41 @@ def predict(graph: Graph, preparation: Preparation, outputs: Array, *, place: st
     _refuse_non_finite(outputs, place)
     # Logits 1e308 apart: their difference overflows to −∞, and the probability is 0 as it should be.
     with np.errstate(over="ignore"):
-        return _decode(graph, preparation, outputs.astype(np.float64))
+        return _decode(graph, preparation, outputs.astype(np.float64), place)
 
 
-def _decode(graph: Graph, preparation: Preparation, outputs: Array) -> Predictions:
+def _decode(graph: Graph, preparation: Preparation, outputs: Array, place: str) -> Predictions:
     scale = output_scale(graph)
     match preparation.target:
         case ClassTarget():
             return _of_classes(preparation, outputs, scale)
         case BinaryTarget():
             return _of_yes_and_no(preparation, outputs.reshape(len(outputs), -1), scale)
-        case NumberTarget():
-            return Predictions(preparation.predictions(as_numbers(graph, outputs)), None)
+        case NumberTarget() as target:
+            numbers = preparation.predictions(as_numbers(graph, outputs))
+            return Predictions(numbers, None, _deviations(target, graph, outputs, place))
 
 
 def as_numbers(graph: Graph, outputs: Array) -> Array:
     """The outputs as numbers like the targets; where those are probabilities, what the loss takes outputs for."""
     scale = output_scale(graph)
     if scale is None:
-        return outputs
+        return graph.losses[0].numbers(outputs) if graph.losses else outputs
     if graph.losses[0].chooses_one and outputs.shape[-1] > 1:
         return np.asarray(np.exp(class_log_probabilities(outputs, scale)))
     return second_class(outputs, scale)
+
+
+def _deviations(
+    target: NumberTarget, graph: Graph, outputs: Array, place: str
+) -> list[float] | list[list[float]] | None:
+    """Standard deviations in the units of the target columns, where the outputs tell them."""
+    found = graph.losses[0].deviations(outputs) if graph.losses else None
+    if found is None:
+        return None
+    spreads = target.spreads(found)
+    _refuse_non_finite(spreads, place)
+    return list(spreads[:, 0].tolist() if target.width == 1 else spreads.tolist())
 
 
 def second_class(outputs: Array, scale: Scale) -> Array:

@@ -159,6 +159,11 @@ class NumberTarget(Model):
             raise OutputNotFinite
         return values
 
+    def spreads(self, deviations: Array) -> Floats:
+        """Standard deviations (n, k) in the units of the target columns, infinite where they exceed float64."""
+        with np.errstate(over="ignore"):
+            return deviations.reshape(-1, self.width).astype(np.float64) * self._deviations
+
     @property
     def _deviations(self) -> Floats:
         return np.array([scale.deviation for scale in self.scales])

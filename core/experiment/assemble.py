@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from core.arrays import Array
+from core.class_targets import ClassTargets
 from core.data.preparation import Preparation
 from core.data.table import Table
 from core.errors import Invalid, Problem
@@ -12,7 +13,6 @@ from core.experiment.spec import ExperimentSpec
 from core.graph.build import Surroundings, build
 from core.graph.graph import Graph
 from core.loss import Loss
-from core.losses.cross_entropy import CrossEntropy
 from core.network import ONLY_INPUT, ONLY_TARGET, InputSpec
 
 
@@ -67,7 +67,7 @@ def _named_by_nodes(spec: ExperimentSpec) -> str:
 
 def _weighted(loss: Loss, preparation: Preparation, table: Table, training: Array) -> Loss:
     """The loss with balanced class weights as numbers: n / (k · n_class), the mean weight of an example being 1."""
-    if not isinstance(loss, CrossEntropy) or loss.class_weight != "balanced":
+    if not isinstance(loss, ClassTargets) or loss.class_weight != "balanced":
         return loss
     classes = preparation.targets(table.take(training)).astype(np.intp)
     counts = np.bincount(classes.reshape(-1), minlength=preparation.target.width)
@@ -103,8 +103,8 @@ def _misfits(graph: Graph, preparation: Preparation, spec: ExperimentSpec) -> It
     width = preparation.target.width
     for loss in graph.losses:
         assert loss.input is not None
-        outputs = graph.shape_of(loss.input)
-        if outputs != (width,):
+        outputs, needed = graph.shape_of(loss.input), loss.output_width(width)
+        if outputs != (needed,):
             kind = "classes" if preparation.target.encoding == "class" else "columns"
-            message = f"{loss.input!r} gives {list(outputs)} outputs, but {names} has {width} {kind}: give it {width}"
-            yield Problem("/network", message, allowed=[width], got=list(outputs))
+            message = f"{loss.input!r} gives {list(outputs)} outputs, but {names} has {width} {kind}: give it {needed}"
+            yield Problem("/network", message, allowed=[needed], got=list(outputs))

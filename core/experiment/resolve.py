@@ -23,7 +23,7 @@ from core.experiment.defaults import with_defaults
 from core.experiment.spec import ExperimentSpec
 from core.graph.graph import Graph
 from core.loss import Loss
-from core.training.examples import Examples, strange_indices
+from core.training.examples import Examples, small_targets, strange_indices
 from core.training.run import Run
 from core.training.scores import measure_of, score_name
 from core.training.spec import TrainingSpec
@@ -211,6 +211,9 @@ def _examples(graph: Graph, preparation: Preparation, spec: ExperimentSpec, *, w
         advice = "" if spec.preparation == "none" else '; with "preparation": "none" numbers are fed as they are'
         message = f"row {rows[strange.row] + 1} {strange.detail}{advice}"
         raise Invalid([Problem("/features", message, got=strange.value)])
+    small = [problem for loss in graph.losses for problem in small_targets(loss, {target_name: targets})]
+    if small:
+        raise Invalid(Problem("/target", problem.detail, got=problem.got) for problem in small)
     return Examples({input_name: features}, {target_name: targets}, weights)
 
 

@@ -29,7 +29,7 @@ class Surroundings:
     """Shapes of the data; used for a network without `inputs`, compared with one that has them."""
 
     widths: Mapping[str, int] = field(default_factory=dict)
-    """Outputs that each target wants, by target name: taken by a last dense without `units`."""
+    """Width of each target by its name: a last dense without `units` takes what the loss needs for it."""
 
     losses: tuple[Loss, ...] = ()
     """Loss terms of a network that brings none."""

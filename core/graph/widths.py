@@ -20,7 +20,8 @@ def with_widths(network: Network, order: Sequence[int], losses: Sequence[Loss], 
         while name in position and len(nodes[position[name]].inputs or ()) == 1:
             op = nodes[position[name]]
             if isinstance(op, Dense):
-                nodes[position[name]] = _widened(op, widths.get(loss.target or ONLY_TARGET))
+                width = widths.get(loss.target or ONLY_TARGET)
+                nodes[position[name]] = _widened(op, None if width is None else loss.output_width(width))
                 break
             name = (op.inputs or [""])[0]
     sized = [op if op.share is None else op.sized_as(nodes[position[op.share]]) for op in nodes]

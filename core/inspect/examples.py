@@ -12,7 +12,7 @@ from core.data.table import NumberColumn, Table
 from core.errors import Invalid, Problem, pointer
 from core.graph.graph import Graph, Target
 from core.loss import Loss
-from core.training.examples import Examples, check_indices, strange_indices
+from core.training.examples import Examples, check_indices, small_targets, strange_indices
 
 
 def examples_of_arrays(graph: Graph, inputs: Mapping[str, Array], targets: Mapping[str, Array]) -> Examples:
@@ -33,6 +33,7 @@ def examples_of_arrays(graph: Graph, inputs: Mapping[str, Array], targets: Mappi
         problems += _target_problems(pointer("targets", name), targets[name], graph.targets[name], rows)
     for loss in graph.losses if targets and not problems else ():
         problems += _class_problems(graph, loss, targets)
+        problems += [problem.below("/targets") for problem in small_targets(loss, targets)]
     for index, loss in enumerate(graph.losses if targets else ()):
         problems += _weight_problems(index, loss, rows)
     if problems:
@@ -114,6 +115,9 @@ def examples_of_rows(graph: Graph, preparation: Preparation, rows: list[dict[str
     if not has_targets:
         return Examples(inputs, {})
     targets = {name: preparation.targets(table) for name in graph.targets}
+    problems = [Problem("/rows", problem.detail) for loss in graph.losses for problem in small_targets(loss, targets)]
+    if problems:
+        raise Invalid(problems)
     return Examples(inputs, targets, {index: column_of_weights(table, name) for index, name in weighted.items()})
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from core.arrays import Array
-from core.errors import Invalid, Problem
+from core.errors import Invalid, Problem, pointer
 from core.graph.graph import Graph
+from core.loss import Loss
 
 MOST_ROWS_NAMED = 10
 
@@ -91,6 +92,14 @@ def check_indices(graph: Graph, inputs: Mapping[str, Array], place: str) -> None
     problems = [strange.at(f"{place}/{strange.row}") for strange in strange_indices(graph, inputs)]
     if problems:
         raise Invalid(problems)
+
+
+def small_targets(loss: Loss, targets: Mapping[str, Array]) -> Iterator[Problem]:
+    """Targets below the least that a loss takes, by the name of the target."""
+    target = targets[str(loss.target)]
+    if loss.least_target is not None and target.size and target.min() < loss.least_target:
+        detail = f"{loss.kind} takes numbers from {loss.least_target:g}"
+        yield Problem(pointer(str(loss.target)), detail, got=float(target.min()))
 
 
 def _shaped(array: Array, shape: tuple[int, ...], dtype: DTypeLike) -> Array:

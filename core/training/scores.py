@@ -17,7 +17,7 @@ def score_name(target: Target, loss: Loss) -> ScoreName | None:
     """The score a run of this target and loss has; none where outputs are neither classes nor the target's numbers."""
     if not isinstance(target, NumberTarget):
         return "accuracy"
-    return "rmse" if loss.has_free_units else None
+    return "rmse" if loss.gives_numbers else None
 
 
 def measure_of(target: Target, loss: Loss) -> Measure:
@@ -26,7 +26,7 @@ def measure_of(target: Target, loss: Loss) -> Measure:
         return lambda outputs, targets: {}
     if isinstance(target, NumberTarget):
         deviations = np.array([scale.deviation for scale in target.scales])
-        return lambda outputs, targets: {"rmse": _rmse(outputs, _only(targets), deviations)}
+        return lambda outputs, targets: {"rmse": _rmse(loss.numbers(outputs), _only(targets), deviations)}
     if isinstance(target, BinaryTarget):
         even = 0.5 if loss.output_scale == "probabilities" else 0.0
         return lambda outputs, targets: {"accuracy": float(np.mean((outputs > even) == (_only(targets) > 0.5)))}

@@ -41,4 +41,8 @@ class PredictionAnswer(StrictModel):
         description="Of each class, in the order of `classes`; with several target columns of two classes each, of the "
         "second class of each column. Null for numbers, and for losses whose outputs are no probabilities."
     )
+    deviations: list[float] | list[list[float]] | None = Field(
+        description="Standard deviations in the form of the predictions, where the loss has learned them, too "
+        "(`gaussian_nll`); else null."
+    )
     classes: list[str | int] | None = Field(description="The classes of the only target column.")

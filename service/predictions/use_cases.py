@@ -28,6 +28,7 @@ def answer(model: LoadedModel, asked: PredictionRequest) -> PredictionAnswer:
         target=list(model.preparation.target.columns),
         predictions=found.predictions,
         probabilities=None if found.probabilities is None else found.probabilities.tolist(),
+        deviations=found.deviations,
         classes=class_labels(model.preparation),
     )
 

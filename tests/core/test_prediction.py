@@ -12,6 +12,7 @@ from core.errors import Invalid
 from core.evaluation import judge
 from core.graph.build import build
 from core.graph.graph import Graph
+from core.losses import LOSSES
 from core.network import Network
 from core.prediction import Predictions, class_labels, predict
 
@@ -27,10 +28,14 @@ def a_graph(loss: str, outputs: int) -> Graph:
     return build(Network.model_validate(network))
 
 
-def a_preparation(encoding: TargetEncoding, *targets: NumberColumn | CategoryColumn) -> Preparation:
+def a_preparation(
+    encoding: TargetEncoding, *targets: NumberColumn | CategoryColumn, loss: str | None = None
+) -> Preparation:
     table = Table((NumberColumn("x", np.arange(ROWS, dtype=np.float64)), *targets))
     names = [target.name for target in targets]
-    return Preparation.fit(table, np.arange(ROWS), names, encoding=encoding)
+    return Preparation.fit(
+        table, np.arange(ROWS), names, encoding=encoding, loss=None if loss is None else LOSSES[loss].model_validate({})
+    )
 
 
 def letters(name: str, *categories: str) -> CategoryColumn:
@@ -97,6 +102,54 @@ def test_numbers_come_back_in_the_units_of_the_target() -> None:
     preparation = a_preparation("number", numbers("t"))
     found = predicted("mse", preparation, preparation.targets(Table((numbers("t"),))))
     assert found.predictions == pytest.approx(np.linspace(10, 20, ROWS).tolist())
+    assert found.probabilities is None
+
+
+def test_the_logarithm_of_a_rate_is_predicted_as_the_rate() -> None:
+    found = predicted("poisson_nll", a_preparation("number", numbers("t"), loss="poisson_nll"), [[0.0], [np.log(7)]])
+    assert found.predictions == pytest.approx([1.0, 7.0])
+    assert found.deviations is None
+
+
+def test_no_rate_however_large_is_infinite() -> None:
+    found = predicted("poisson_nll", a_preparation("number", numbers("t"), loss="poisson_nll"), [[1e15], [-1e15]])
+    assert found.predictions == [pytest.approx(np.exp(50) * (1e15 - 49)), 0.0]
+
+
+def test_means_and_log_variances_are_numbers_with_deviations_in_the_units_of_the_target() -> None:
+    preparation = a_preparation("number", numbers("t"), hundreds("u"), loss="gaussian_nll")
+    found = predicted("gaussian_nll", preparation, [[0.0, 1.0, np.log(4), np.log(0.25)]])
+    t, u = numbers("t").values, hundreds("u").values
+    close(found.predictions, [[t.mean(), u.mean() + u.std()]])
+    close(found.deviations, [[2 * t.std(), u.std() / 2]])
+
+
+def test_deviations_of_a_single_column_are_plain_numbers() -> None:
+    found = predicted("gaussian_nll", a_preparation("number", numbers("t")), [[0.0, 0.0]])
+    assert found.deviations == pytest.approx([numbers("t").values.std()])
+
+
+def test_a_deviation_beyond_all_numbers_is_named_by_its_row() -> None:
+    with pytest.raises(Invalid) as caught:
+        predicted("gaussian_nll", a_preparation("number", numbers("t")), [[0.0, 0.0], [0.0, 2000.0]])
+    assert [problem.pointer for problem in caught.value.problems] == ["/rows/1"]
+
+
+def test_errors_of_rates_and_means_are_measured_as_the_target_counts() -> None:
+    counts = NumberColumn("t", np.arange(1.0, 1.0 + ROWS))
+    preparation = a_preparation("number", counts, loss="poisson_nll")
+    targets = preparation.targets(Table((counts,)))
+    assert judge(a_graph("poisson_nll", 1), preparation, np.log(targets), targets).metrics["rmse"] == pytest.approx(0)
+    preparation = a_preparation("number", numbers("t"), loss="gaussian_nll")
+    targets = preparation.targets(Table((numbers("t"),)))
+    outputs = np.concatenate([targets + 1.0, np.zeros_like(targets)], axis=1)
+    judged = judge(a_graph("gaussian_nll", 2), preparation, outputs, targets)
+    assert judged.metrics["rmse"] == pytest.approx(numbers("t").values.std())
+
+
+def test_scores_with_a_margin_choose_the_largest_and_have_no_probabilities() -> None:
+    found = predicted("multi_margin", a_preparation("class", letters("t", "a", "b", "c")), [[0.3, -1.0, 0.2]])
+    assert found.predictions == ["a"]
     assert found.probabilities is None
 
 

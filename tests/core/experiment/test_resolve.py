@@ -9,6 +9,8 @@ from core.data.samples import draw_sample
 from core.data.table import CategoryColumn, NumberColumn, Table
 from core.errors import Invalid
 from core.experiment import Experiment, ExperimentSpec, resolve
+from core.graph.evaluator import Evaluator
+from core.prediction import predict
 from core.training.events import Ended, EpochEnded
 
 IRIS = draw_sample("iris")
@@ -218,3 +220,85 @@ def test_a_number_beyond_the_vocabulary_is_refused_by_its_row(largest: float) ->
 
 def test_numbers_that_were_standardized_are_no_indices_and_one_is_told_what_to_do() -> None:
     assert '"preparation": "none"' in mistakes(a_table_of_words(), target="y", network=WORDS)["/features"]
+
+
+def noisy_lines(rows: int = 400) -> Table:
+    """y = 3x + 50 with a deviation of 1 where x < 0 and of 4 elsewhere."""
+    generator = np.random.default_rng(0)
+    x = generator.uniform(-1, 1, rows)
+    y = 50 + 3 * x + generator.normal(size=rows) * np.where(x < 0, 1.0, 4.0)
+    return Table((NumberColumn("x", x), NumberColumn("y", y), NumberColumn("z", -y)))
+
+
+@pytest.mark.parametrize(("target", "outputs"), [("y", 2), (["y", "z"], 4)])
+def test_the_last_dense_has_room_for_means_and_log_variances(target: Any, outputs: int) -> None:
+    found = experiment(noisy_lines(), target=target, features=["x"], loss={"kind": "gaussian_nll"})
+    assert found.graph.shape_of(found.graph.output) == (outputs,)
+    too_few = {"layers": [{"op": "dense", "units": outputs + 2}]}
+    mistake = mistakes(noisy_lines(), target=target, features=["x"], loss={"kind": "gaussian_nll"}, network=too_few)
+    assert f"give it {outputs}" in mistake["/network"]
+
+
+def test_a_gaussian_likelihood_learns_how_far_the_numbers_scatter() -> None:
+    found = experiment(
+        noisy_lines(), target="y", features=["x"], loss={"kind": "gaussian_nll"}, epochs=60,
+        optimizer={"kind": "adam", "learning_rate": 0.01},
+    )  # fmt: skip
+    run = found.run()
+    *_, last, _ = run.events()
+    assert isinstance(last, EpochEnded) and 2.0 < last.validation["rmse"] < 4.0
+    inputs = {"x": found.preparation.features(Table((NumberColumn("x", np.array([-0.5, 0.5])),)))}
+    outputs = Evaluator(found.graph, run.parameters).outputs({"x": inputs["x"].astype(np.float32)})
+    low, high = predict(found.graph, found.preparation, outputs).deviations or [0.0, 0.0]
+    assert isinstance(low, float) and isinstance(high, float)
+    assert 0.7 < low < 1.4 and 3.0 < high < 5.5
+
+
+def test_counts_are_learned_as_rates_and_judged_as_counts() -> None:
+    generator = np.random.default_rng(0)
+    x = generator.uniform(-1, 1, 600)
+    table = Table((NumberColumn("x", x), NumberColumn("y", generator.poisson(np.exp(1 + x)).astype(np.float64))))
+    found = experiment(
+        table, target="y", loss={"kind": "poisson_nll"}, epochs=60, optimizer={"kind": "adam", "learning_rate": 0.01}
+    )
+    *_, last, _ = found.run().events()
+    assert isinstance(last, EpochEnded)
+    counts = table.column("y")
+    assert isinstance(counts, NumberColumn)
+    assert last.validation["rmse"] < 0.95 * counts.values[found.rows.validation].std()
+
+
+def test_counts_below_zero_are_refused() -> None:
+    table = Table((NumberColumn("x", np.arange(20.0)), NumberColumn("y", np.arange(-1.0, 19.0))))
+    assert "from 0" in mistakes(table, target="y", loss={"kind": "poisson_nll"})["/target"]
+    network = {"layers": [{"op": "dense"}], "losses": [{"kind": "poisson_nll"}]}
+    assert "from 0" in mistakes(table, target="y", network=network)["/target"]
+
+
+def test_a_margin_between_classes_can_be_learned() -> None:
+    found = experiment(IRIS, target="species", loss={"kind": "multi_margin"}, epochs=60)
+    *_, last, _ = found.run().events()
+    assert isinstance(last, EpochEnded) and last.validation["accuracy"] > 0.9
+    assert found.graph.shape_of(found.graph.output) == (3,)
+
+
+def test_directions_are_learned_from_the_default_start_at_zero() -> None:
+    generator = np.random.default_rng(0)
+    angle = generator.uniform(-1, 1, 300)
+    names = {"x": angle, "u": 7 * np.cos(angle), "v": 7 * np.sin(angle)}
+    table = Table(tuple(NumberColumn(name, values) for name, values in names.items()))
+    found = experiment(table, target=["u", "v"], loss={"kind": "cosine"}, epochs=30)
+    *_, last, _ = found.run().events()
+    assert isinstance(last, EpochEnded) and last.validation["loss"] < 0.01
+    assert list(last.validation) == ["loss"]
+
+
+def test_a_direction_needs_two_columns() -> None:
+    assert "two outputs" in mistakes(CARS, target="mpg", loss={"kind": "cosine"})["/loss"]
+
+
+def test_class_weights_can_be_balanced_for_log_probabilities_too() -> None:
+    loss = {"kind": "nll", "class_weight": "balanced"}
+    layers = [{"op": "dense"}, {"op": "log_softmax"}]
+    found = experiment(IRIS, target="species", loss=loss, network={"layers": layers}, epochs=1)
+    assert isinstance(next(iter(found.run().events())), EpochEnded)

@@ -142,6 +142,12 @@ def test_a_class_beyond_the_outputs_is_refused(library: Library) -> None:
     assert "whole numbers" in mistakes(body | {"targets": {"y": [0.5]}}, library)["/targets/y"]
 
 
+def test_a_count_below_zero_is_refused(library: Library) -> None:
+    body = a_dense(targets={"y": [[2.0], [-1.0]]})
+    body["subject"]["network"]["losses"] = [{"kind": "poisson_nll"}]
+    assert mistakes(body, library)["/targets/y"] == "poisson_nll takes numbers from 0"
+
+
 def test_weights_of_examples_have_to_be_as_many_as_the_examples(library: Library) -> None:
     body = a_dense()
     body["subject"]["network"]["losses"] = [{"kind": "mse", "sample_weight": [1.0]}]

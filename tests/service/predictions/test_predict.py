@@ -99,8 +99,27 @@ def test_numbers_are_predicted_in_the_units_of_the_target(
     )
     answer = predict(client, "line", rows=[{"x": 10}, {"x": 20.5}])
     assert answer["predictions"] == pytest.approx([1500, 2025], rel=1e-3)
-    assert (answer["probabilities"], answer["classes"]) == (None, None)
+    assert (answer["probabilities"], answer["classes"], answer["deviations"]) == (None, None, None)
     assert job["state"] == "succeeded"
+
+
+def test_a_model_that_learns_its_uncertainty_says_it(
+    client: TestClient, a_dataset: Callable[[Json], str], train: Callable[..., Json]
+) -> None:
+    rows = [{"x": x, "y": 1000 + 50 * x + (-1) ** x * 20} for x in range(40)]
+    train(
+        name="unsure",
+        dataset=a_dataset({"name": "unsure", "rows": rows}),
+        target="y",
+        loss={"kind": "gaussian_nll"},
+        network={"layers": [{"op": "dense"}]},
+        optimizer={"kind": "adam", "learning_rate": 0.03},
+        batch_size="full",
+        epochs=800,
+    )
+    answer = predict(client, "unsure", rows=[{"x": 20}])
+    assert answer["predictions"] == pytest.approx([2000], abs=15)
+    assert answer["deviations"] == pytest.approx([20], rel=0.3)
 
 
 def test_several_target_columns_give_several_numbers_a_row(
