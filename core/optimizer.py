@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -15,7 +15,8 @@ from core.arrays import Array, Call, Model
 class OptimizerSite:
     """Where an optimizer works: a stretch of the flat parameter vector θ, its gradient, and its own memory.
 
-    `slots` are vectors as long as θ that live from step to step and into every checkpoint. `scalars` are 0-d arrays
+    `slots` are vectors as long as θ, and 0-d arrays for its counters, that live from step to step and into every
+    checkpoint. `scalars` are 0-d arrays
     of θ's type, set before each step to what `Optimizer.scalars` says: a 0-d operand costs 0.22 µs, a float 0.50.
     """
 
@@ -41,9 +42,16 @@ class Optimizer(Model):
     learning_rate: Annotated[float, Field(gt=0)]
     """Step size before the schedule."""
 
+    needs_whole_vector: ClassVar[bool] = False
+    """Whether a step needs sums over all parameters, so that it cannot be taken in stretches."""
+
     @abstractmethod
     def slots(self) -> dict[str, float]:
         """Names of the vectors the rule remembers, each with its starting value."""
+
+    def counters(self) -> Sequence[str]:
+        """Names of the whole numbers that the rule remembers beside them, each from 0; none unless it says so."""
+        return ()
 
     @abstractmethod
     def scalars(self, step: int, learning_rate: float) -> dict[str, float]:
