@@ -7,12 +7,13 @@ from core.loss import Loss
 from core.losses.bce_with_logits import BceWithLogits
 from core.losses.cross_entropy import CrossEntropy
 from core.losses.mse import Mse
+from core.monitor import Monitor
 from core.network import Network
 from core.ops.dense import Dense
 from core.ops.relu import Relu
 from core.optimizers.adam import Adam
 from core.penalties import Penalty
-from core.schedules import spread_over
+from core.schedules import spread_over, watching
 from core.schedules.constant import Constant
 from core.training.stopping import EarlyStopping
 
@@ -56,13 +57,14 @@ def with_defaults(spec: ExperimentSpec, encoding: TargetEncoding, rows: int, *, 
     own_losses = spec.network is not None and spec.network.losses is not None
     chooses_length = spec.epochs is None and spec.early_stopping is None and has_validation
     stopping = EarlyStopping(patience=PATIENCE) if chooses_length else spec.early_stopping
+    usual: Monitor = "validation.loss" if has_validation else "training.loss"
     epochs = spec.epochs or (USUAL_EPOCHS if stopping is None else MOST_EPOCHS)
     return spec.model_copy(
         update={
             "network": spec.network or default_network(rows),
             "loss": None if own_losses else spec.loss or default_loss(encoding),
             "optimizer": spec.optimizer or (Adam(learning_rate=PATIENT_RATE) if chooses_length else Adam()),
-            "schedule": spread_over(spec.schedule or Constant(), epochs),
+            "schedule": watching(spread_over(spec.schedule or Constant(), epochs), usual),
             "batch_size": spec.batch_size or BATCH,
             "epochs": epochs,
             "early_stopping": stopping,

@@ -4,7 +4,7 @@
 again with the description it wrote out, and both get the same network, split, preparation and starting bits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -23,6 +23,8 @@ from core.experiment.defaults import with_defaults
 from core.experiment.spec import ExperimentSpec
 from core.graph.graph import Graph
 from core.loss import Loss
+from core.monitor import Monitor
+from core.schedules.warmup import Warmup
 from core.training.examples import Examples, small_targets, strange_indices
 from core.training.run import Run
 from core.training.scores import measure_of, score_name
@@ -77,7 +79,7 @@ def resolve(
     validates = validation_table is not None or len(columns.rows.validation) > 0
     chosen = with_defaults(spec, columns.encoding, len(columns.rows.training), has_validation=validates)
     graph = assemble_graph(chosen, columns.preparation, table, columns.rows.training, max_parameters=max_parameters)
-    _check_monitor(chosen, score_name(columns.preparation.target, graph.losses[0]), validates=validates)
+    _check_monitors(chosen, score_name(columns.preparation.target, graph.losses[0]), validates=validates)
     _check_batch(chosen, graph, len(columns.rows.training))
     examples = partial(_examples, graph, columns.preparation, chosen)
     training, validation, test = (examples(whole=table, rows=rows) for rows in columns.rows)
@@ -96,14 +98,27 @@ def resolve(
     )
 
 
-def _check_monitor(spec: ExperimentSpec, score: str | None, *, validates: bool) -> None:
-    """Raise Invalid when early stopping watches a curve this run does not have."""
+def _check_monitors(spec: ExperimentSpec, score: str | None, *, validates: bool) -> None:
+    """Raise Invalid when early stopping or the schedule watches a curve this run does not have."""
     names = ["loss", score] if score else ["loss"]
     curves = [f"{split}.{name}" for split in ["training", "validation"][: 1 + validates] for name in names]
-    if spec.early_stopping is not None and spec.early_stopping.monitor not in curves:
-        message = "this run has no such curve" + ("" if validates else ": it has no validation split")
-        got = spec.early_stopping.monitor
-        raise Invalid([Problem("/early_stopping/monitor", message, allowed=[*curves], got=got)])
+    message = "this run has no such curve" + ("" if validates else ": it has no validation split")
+    problems = [
+        Problem(place, message, allowed=[*curves], got=monitor)
+        for place, monitor in _monitors(spec)
+        if monitor is not None and monitor not in curves
+    ]
+    if problems:
+        raise Invalid(problems)
+
+
+def _monitors(spec: ExperimentSpec) -> Iterator[tuple[str, Monitor | None]]:
+    """Every curve that is watched, with the place where it is named."""
+    if spec.early_stopping is not None:
+        yield "/early_stopping/monitor", spec.early_stopping.monitor
+    if spec.schedule is not None:
+        inner = "/then" if isinstance(spec.schedule, Warmup) else ""
+        yield f"/schedule{inner}/monitor", spec.schedule.watches
 
 
 def _check_batch(spec: ExperimentSpec, graph: Graph, rows: int) -> None:

@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Union
 
 from pydantic import Field
 
+from core.monitor import Monitor
 from core.registry import kinds
 from core.schedule import Schedule
+from core.schedules.reduce_on_plateau import ReduceOnPlateau
 from core.schedules.warmup import Warmup
 
 SCHEDULES = kinds(__name__, Schedule, "kind")
@@ -27,3 +29,14 @@ def spread_over(schedule: Schedule, epochs: int) -> Schedule:
     if getattr(schedule, "total_epochs", epochs) is None:
         return schedule.model_copy(update={"total_epochs": epochs})
     return schedule
+
+
+def watching(schedule: Schedule, usual: Monitor) -> Schedule:
+    """The schedule with the curve it watches, if it was left open, set to the usual one of the run."""
+    match schedule:
+        case Warmup():
+            return schedule.model_copy(update={"then": watching(schedule.then, usual)})
+        case ReduceOnPlateau(monitor=None):
+            return schedule.model_copy(update={"monitor": usual})
+        case _:
+            return schedule

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from core.schedule import Epochs, Schedule
+from core.monitor import Monitor
+from core.schedule import Epochs, Schedule, Watched
 from core.schedules.constant import Constant
 
 if TYPE_CHECKING:
@@ -38,4 +39,21 @@ class Warmup(Schedule):
     def learning_rate(self, base: float, epoch: int) -> float:
         if epoch >= self.epochs:
             return self.then.learning_rate(base, epoch - self.epochs)
+        return self._rising(base, epoch)
+
+    @property
+    def watches(self) -> Monitor | None:
+        return self.then.watches
+
+    def rate_after(self, watched: Watched, base: float, epoch: int) -> float:
+        if epoch >= self.epochs:
+            return self.then.rate_after(watched, base, epoch - self.epochs)
+        return self._rising(base, epoch)
+
+    def observe(self, watched: Watched, epoch: int, value: float) -> None:
+        """What the curve does while the rate still rises is not looked at."""
+        if epoch >= self.epochs:
+            self.then.observe(watched, epoch - self.epochs, value)
+
+    def _rising(self, base: float, epoch: int) -> float:
         return base * (self.start_factor + (1.0 - self.start_factor) * epoch / self.epochs)

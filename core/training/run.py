@@ -14,6 +14,9 @@ from core.graph.evaluator import Evaluator
 from core.graph.graph import Graph
 from core.graph.initial import initial_parameters
 from core.graph.randomness import Randomness
+from core.monitor import Monitor
+from core.schedule import Watched
+from core.schedules import watching
 from core.training.batches import Batches
 from core.training.checkpoint import Checkpoint, memory_from_bytes, memory_to_bytes
 from core.training.clipping import Clip
@@ -74,9 +77,9 @@ class Run:
             else None
         )
         self._evaluator = Evaluator(graph, self.parameters)
-        self._watch = spec.early_stopping or EarlyStopping(
-            monitor="training.loss" if self._validation is None else "validation.loss", patience=spec.epochs
-        )
+        usual: Monitor = "training.loss" if self._validation is None else "validation.loss"
+        self._schedule, self._watched = watching(spec.schedule, usual), Watched()
+        self._watch = spec.early_stopping or EarlyStopping(monitor=usual, patience=spec.epochs)
         self._stopping = StoppingState()
         self._best = self.parameters.copy()
 
@@ -92,7 +95,7 @@ class Run:
 
     def checkpoint(self) -> Checkpoint:
         """The state after the last whole epoch."""
-        progress: dict[str, Any] = {"stopping": asdict(self._stopping)}
+        progress: dict[str, Any] = {"stopping": asdict(self._stopping), "schedule": self._watched.model_dump()}
         memory = memory_to_bytes(self._updater.slots, progress)
         return Checkpoint(self.epoch, self.step, weights_to_bytes(self.graph, self.parameters), memory)
 
@@ -102,6 +105,8 @@ class Run:
         self.parameters[...] = weights_from_bytes(self.graph, checkpoint.weights, self.parameters.dtype)
         self._updater.restore(slots)
         self._stopping = StoppingState(**progress["stopping"])
+        # Checkpoints of before there were schedules that watch have no memory of one.
+        self._watched = Watched.model_validate(progress.get("schedule", {}))
         self.epoch, self.step = checkpoint.epoch, checkpoint.step
         if best_weights is not None:
             self._best[...] = weights_from_bytes(self.graph, best_weights, self.parameters.dtype)
@@ -132,15 +137,17 @@ class Run:
     def _advance(self, should_stop: Callable[[], bool]) -> EpochEnded:
         """One epoch: every batch once, then the validation split."""
         begun = time.perf_counter()
-        rate = self.spec.schedule.learning_rate(self.spec.optimizer.learning_rate, self.epoch)
+        rate = self._schedule.rate_after(self._watched, self.spec.optimizer.learning_rate, self.epoch)
         self._batches.begin_epoch(self.epoch)
         step, gradient_norm = self._pass(should_stop, rate)
         training = self._scores(step)
         seconds = time.perf_counter() - begun
         validation = self._validate(step)
         epoch, self.step, self.epoch = self.epoch, step, self.epoch + 1
-        split, _, name = self._watch.monitor.partition(".")
-        is_best = self._watch.observe(self._stopping, epoch, (training if split == "training" else validation)[name])
+        curves = {"training": training, "validation": validation}
+        if self._schedule.watches is not None:
+            self._schedule.observe(self._watched, epoch, _latest(self._schedule.watches, curves))
+        is_best = self._watch.observe(self._stopping, epoch, _latest(self._watch.monitor, curves))
         if is_best:
             np.copyto(self._best, self.parameters)
         return EpochEnded(
@@ -249,6 +256,11 @@ class Run:
             if not np.isfinite(self.parameters[piece.start : piece.stop]).all():
                 return piece.node
         return None
+
+
+def _latest(monitor: Monitor, curves: Mapping[str, Mapping[str, float]]) -> float:
+    split, _, name = monitor.partition(".")
+    return curves[split][name]
 
 
 class Pace:

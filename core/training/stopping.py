@@ -7,16 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from core.arrays import Model
-
-Monitor = Literal[
-    "validation.loss",
-    "validation.accuracy",
-    "validation.rmse",
-    "training.loss",
-    "training.accuracy",
-    "training.rmse",
-]
-"""A curve that can be watched."""
+from core.monitor import Monitor, should_rise
 
 Verdict = Literal["patience", "non_finite"]
 
@@ -46,7 +37,7 @@ class EarlyStopping(Model):
     @property
     def higher_is_better(self) -> bool:
         """Whether the watched value should rise."""
-        return self.monitor.endswith(".accuracy")
+        return should_rise(self.monitor)
 
     def improves(self, value: float, best: float | None) -> bool:
         """Whether a finite value beats the best so far."""

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from core.schedule import Schedule
-from core.schedules import SCHEDULES, AnySchedule, spread_over
+from core.schedule import Schedule, Watched
+from core.schedules import SCHEDULES, AnySchedule, spread_over, watching
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "lr_schedules.json").read_text())
 
@@ -24,7 +24,6 @@ COMPOSED = {
 CASES = {
     case["name"]: COMPOSED.get(case["name"], {"kind": case["name"], **case["hyperparameters"]})
     for case in REFERENCE["schedules"]
-    if case["name"] != "reduce_on_plateau"  # depends on the loss, so it is no function of the epoch
 }
 
 every_case = pytest.mark.parametrize("name", CASES)
@@ -35,12 +34,73 @@ def schedule_from(spec: dict[str, Any]) -> Schedule:
     return schedule
 
 
+def rates_while(schedule: Schedule, values: list[float], base: float = 0.1) -> list[float]:
+    """The rate of each epoch of a run whose watched curve has these values."""
+    watched, rates = Watched(), []
+    for epoch, value in enumerate(values):
+        rates.append(schedule.rate_after(watched, base, epoch))
+        schedule.observe(watched, epoch, value)
+    return rates
+
+
 @every_case
 def test_the_rates_of_the_reference_are_met(name: str) -> None:
-    expected = next(case["values"] for case in REFERENCE["schedules"] if case["name"] == name)
-    schedule = schedule_from(CASES[name])
-    rates = [schedule.learning_rate(REFERENCE["base_lr"], epoch) for epoch in range(len(expected))]
-    np.testing.assert_allclose(rates, expected, rtol=1e-12, atol=0)
+    (case,) = [case for case in REFERENCE["schedules"] if case["name"] == name]
+    values = case.get("metrics_in_order", [1.0] * len(case["values"]))
+    rates = rates_while(schedule_from(CASES[name]), values, REFERENCE["base_lr"])
+    np.testing.assert_allclose(rates, case["values"], rtol=1e-12, atol=0)
+
+
+def test_there_are_thirteen_schedules_in_the_reference() -> None:
+    assert len(CASES) == 13
+
+
+def plateau(**fields: Any) -> Schedule:
+    return schedule_from(
+        {"kind": "reduce_on_plateau", "factor": 0.5, "patience": 1, "monitor": "training.loss", **fields}
+    )
+
+
+def test_epochs_of_a_cooldown_do_not_count() -> None:
+    rates = rates_while(plateau(cooldown=2), [1.0] * 9)
+    np.testing.assert_allclose(rates, [0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05, 0.025, 0.025])
+
+
+def test_a_rate_is_not_reduced_below_its_minimum_nor_raised_to_it() -> None:
+    assert rates_while(plateau(min_lr=0.04), [1.0] * 20)[-1] == 0.04
+    assert rates_while(plateau(minimum_learning_rate=0.3), [1.0] * 20) == [0.1] * 20
+
+
+def test_an_accuracy_should_rise() -> None:
+    rising = [0.5, 0.6, 0.7, 0.8, 0.9]
+    assert rates_while(plateau(monitor="validation.accuracy"), rising)[-1] == 0.1
+    assert rates_while(plateau(monitor="validation.loss"), rising)[-1] == 0.05
+
+
+def test_an_improvement_below_zero_is_a_fall_by_a_share_of_the_size() -> None:
+    """Of -1 by more than 0.1: -1.05 is none. Multiplied by 1 - threshold the bar would be -0.9, and -0.95 one."""
+    assert rates_while(plateau(threshold=0.1), [-1.0, -1.05, -0.95, -0.95])[-1] == 0.05
+    assert rates_while(plateau(threshold=0.1), [-1.0, -1.2, -1.4, -1.6])[-1] == 0.1
+
+
+def test_a_value_that_is_not_finite_is_no_improvement() -> None:
+    assert rates_while(plateau(), [math.nan, math.nan, math.nan])[-1] == 0.05
+    assert rates_while(plateau(), [1.0, math.nan, math.nan, 0.5])[-1] == 0.05
+
+
+def test_a_curve_is_not_watched_while_the_rate_rises() -> None:
+    warmup = schedule_from({"kind": "warmup", "epochs": 3, "start_factor": 0.25, "then": plateau().model_dump()})
+    assert warmup.watches == "training.loss"
+    rates = rates_while(warmup, [0.1] * 3 + [1.0] * 5)
+    np.testing.assert_allclose(rates, [0.025, 0.05, 0.075, 0.1, 0.1, 0.1, 0.05, 0.05])
+
+
+def test_a_curve_left_open_is_the_usual_one_of_the_run() -> None:
+    opened = {"kind": "reduce_on_plateau"}
+    assert watching(schedule_from(opened), "training.loss").watches == "training.loss"
+    assert watching(schedule_from({"kind": "warmup", "then": opened}), "validation.loss").watches == "validation.loss"
+    assert watching(plateau(), "validation.rmse").watches == "training.loss"
+    assert watching(schedule_from({"kind": "constant"}), "training.loss").watches is None
 
 
 def test_every_schedule_has_a_reference_case() -> None:
@@ -115,6 +175,9 @@ def test_a_warm_up_by_default_ends_at_the_full_rate() -> None:
 
 REFUSED: list[dict[str, Any]] = [
     {"kind": "plateau"},
+    {"kind": "reduce_on_plateau", "factor": 1.0},
+    {"kind": "reduce_on_plateau", "monitor": "loss"},
+    {"kind": "reduce_on_plateau", "mode": "max"},
     {"kind": "step"},
     {"kind": "step", "step_size": 0},
     {"kind": "step", "step_size": 2.5},

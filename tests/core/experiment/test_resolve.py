@@ -40,6 +40,13 @@ def test_numbers_are_learned_by_squared_error() -> None:
     assert chosen.preparation.target.encoding == "number"
 
 
+@pytest.mark.parametrize(("share", "curve"), [(0.2, "validation.loss"), (0.0, "training.loss")])
+def test_the_curve_a_schedule_watches_is_written_out(share: float, curve: str) -> None:
+    for schedule in ({"kind": "reduce_on_plateau"}, {"kind": "warmup", "then": {"kind": "reduce_on_plateau"}}):
+        found = experiment(IRIS, target="species", schedule=schedule, split={"validation": share}, epochs=5)
+        assert found.spec.schedule is not None and found.spec.schedule.watches == curve
+
+
 def test_a_description_written_out_resolves_to_itself() -> None:
     first = experiment(
         IRIS, target="species", schedule={"kind": "cosine"}, epochs=7, penalties=[{"kind": "l2", "strength": 0.1}]
@@ -94,6 +101,18 @@ def test_a_network_may_bring_its_own_losses_and_then_the_job_may_not() -> None:
         ),
         ({"target": "species", "split": {"validation": 0.6, "test": 0.6}}, "/split/validation"),
         ({"target": "species", "early_stopping": {"monitor": "validation.rmse"}}, "/early_stopping/monitor"),
+        (
+            {"target": "species", "schedule": {"kind": "reduce_on_plateau", "monitor": "training.rmse"}},
+            "/schedule/monitor",
+        ),
+        (
+            {
+                "target": "species",
+                "schedule": {"kind": "warmup", "then": {"kind": "reduce_on_plateau", "monitor": "validation.loss"}},
+                "split": {"validation": 0},
+            },
+            "/schedule/then/monitor",
+        ),
         (
             {"target": "species", "split": {"validation": 0}, "early_stopping": {"patience": 2}},
             "/early_stopping/monitor",

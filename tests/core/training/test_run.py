@@ -1,5 +1,6 @@
 """A run can be stopped, stored and resumed with the bits of the undisturbed run, and says why it ends."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -84,6 +85,55 @@ def test_stop_and_resume_gives_the_bits_of_the_undisturbed_run(kind: str) -> Non
     for theirs, ours in zip(events[2:], again, strict=True):
         if isinstance(theirs, EpochEnded) and isinstance(ours, EpochEnded):
             assert (theirs.training, theirs.validation, theirs.step) == (ours.training, ours.validation, ours.step)
+
+
+PLATEAU: dict[str, Any] = {"kind": "reduce_on_plateau", "factor": 0.5, "patience": 0, "threshold": 0.05}
+
+
+def rates_of(run: Run) -> list[float]:
+    return [event.learning_rate for event in run.events() if isinstance(event, EpochEnded)]
+
+
+@pytest.mark.parametrize("monitor", [None, "validation.loss", "training.loss"])
+def test_the_rate_falls_after_each_epoch_without_enough_improvement(monitor: str | None) -> None:
+    run = a_run(epochs=12, schedule={**PLATEAU, "monitor": monitor})
+    epochs = [event for event in run.events() if isinstance(event, EpochEnded)]
+    losses = [(epoch.training if monitor == "training.loss" else epoch.validation)["loss"] for epoch in epochs]
+    best, rate = math.inf, 0.01
+    for epoch, loss in zip(epochs, losses, strict=True):
+        assert epoch.learning_rate == rate
+        rate, best = (rate, loss) if loss < 0.95 * best else (rate / 2, best)
+    assert rate < 0.01 / 2
+
+
+def test_without_validation_the_training_loss_is_watched() -> None:
+    run = a_run(epochs=12, schedule=PLATEAU)
+    graph, spec = run.graph, run.spec
+    alone = Run(graph, spec, examples(50, 0))
+    watching = Run(
+        graph,
+        spec.model_copy(update={"schedule": spec.schedule.model_copy(update={"monitor": "training.loss"})}),
+        examples(50, 0),
+    )
+    assert rates_of(alone) == rates_of(watching)
+    assert alone.checkpoint() == watching.checkpoint()
+
+
+@pytest.mark.parametrize("epoch", [3, 6, 9])
+def test_a_schedule_that_watches_goes_on_where_it_was(epoch: int) -> None:
+    spec: dict[str, Any] = {
+        "epochs": 12,
+        "schedule": {"kind": "warmup", "epochs": 2, "then": {**PLATEAU, "cooldown": 1}},
+    }
+    undisturbed, first, resumed = a_run(**spec), a_run(**spec), a_run(**spec)
+    rates = rates_of(undisturbed)
+    events = first.events()
+    for _ in range(epoch):
+        next(events)
+    resumed.restore(first.checkpoint())
+    assert rates_of(resumed) == rates[epoch:]
+    assert resumed.checkpoint() == undisturbed.checkpoint()
+    assert len(set(rates[2:])) > 2
 
 
 def test_early_stopping_restores_the_weights_of_the_best_epoch() -> None:

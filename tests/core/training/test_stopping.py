@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from core.training.stopping import EarlyStopping, Monitor, StoppingState
+from core.monitor import Monitor
+from core.training.stopping import EarlyStopping, StoppingState
 
 REFERENCE = json.loads((Path(__file__).parents[2] / "reference" / "early_stopping_and_init.json").read_text())
 CASES = REFERENCE["early_stopping"]["cases"]
