@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from core.arrays import Array, Model, Shape
+from core.arrays import Array, Model, Shape, size_of
 
 Fans = tuple[int, int]
 """Inputs and outputs of one unit: what keeps, or loses, the variance of a signal."""
@@ -22,3 +22,9 @@ class Initializer(Model):
     @abstractmethod
     def draw(self, shape: Shape, fans: Fans, generator: np.random.Generator) -> Array:
         """float64 weights of this shape."""
+
+
+def as_matrix(shape: Shape) -> tuple[int, int]:
+    """Rows and columns of a tensor seen as a matrix: the first axes together, and the last; a vector is one row."""
+    columns = shape[-1] if shape else 1
+    return size_of(shape) // columns, columns

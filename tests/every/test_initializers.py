@@ -32,8 +32,13 @@ SPECS = {
 EXAMPLES: dict[str, dict[str, Any]] = {
     "constant": {"value": -0.3},
     "normal": {"mean": 0.2, "std": 0.7},
+    "orthogonal": {"gain": 0.5},
+    "truncated_normal": {"mean": 0.2, "std": 0.7},
     "uniform": {"low": -0.1, "high": 0.4},
 }
+
+TRUNCATED_STD = math.sqrt(1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2)))
+"""Of a standard normal distribution between -2 and 2: Var = 1 - 2a φ(a) / (2 Φ(a) - 1)."""
 
 every_initializer = pytest.mark.parametrize("kind", INITIALIZERS)
 
@@ -74,7 +79,13 @@ def test_the_same_seed_draws_the_same_bits(kind: str) -> None:
 @every_initializer
 def test_the_moments_of_many_draws_are_those_promised(kind: str) -> None:
     """Of 10^6 draws the mean is within 5 standard errors and the standard deviation within 0.5 %."""
-    expected_mean = {"constant": -0.3, "normal": 0.2, "uniform": 0.15}.get(kind, 0.0)
+    expected_mean = {
+        "constant": -0.3,
+        "normal": 0.2,
+        "uniform": 0.15,
+        "truncated_normal": 0.2,
+        "identity": 1e-3,
+    }.get(kind, 0.0)
     initializer, fans = example(kind), (64, 32)
     weights = initializer.draw((1000, 1000), fans, np.random.default_rng(0))
     if hasattr(initializer, "std") and callable(initializer.std):
@@ -83,9 +94,54 @@ def test_the_moments_of_many_draws_are_those_promised(kind: str) -> None:
         expected_std = initializer.bound(fans) / math.sqrt(3)
         assert np.abs(weights).max() <= initializer.bound(fans)
     else:
-        expected_std = {"normal": 0.7, "uniform": 0.5 / math.sqrt(12)}.get(kind, 0.0)
+        expected_std = {
+            "normal": 0.7,
+            "uniform": 0.5 / math.sqrt(12),
+            "truncated_normal": 0.7 * TRUNCATED_STD,
+            "orthogonal": 0.5 / math.sqrt(1000),
+            "identity": math.sqrt(1e-3 - 1e-6),
+        }.get(kind, 0.0)
     assert weights.mean() == pytest.approx(expected_mean, abs=5 * expected_std / 1000 + 1e-12)
     assert weights.std() == pytest.approx(expected_std, rel=5e-3, abs=1e-12)
+
+
+@every_initializer
+@pytest.mark.parametrize("shape", [(1,), (6,), (1, 4), (4, 1), (3, 2, 2, 5), (2, 7)])
+def test_a_tensor_of_any_shape_can_be_drawn(kind: str, shape: tuple[int, ...]) -> None:
+    weights = example(kind).draw(shape, (4, 4), np.random.default_rng(0))
+    assert weights.shape == shape
+    assert weights.flags.c_contiguous
+    assert np.isfinite(weights).all()
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 4), (2, 3, 4), (7,)])
+def test_the_shorter_side_of_an_orthogonal_matrix_is_orthonormal(shape: tuple[int, ...]) -> None:
+    weights = initializer_from({"kind": "orthogonal", "gain": 2.0}).draw(shape, (1, 1), np.random.default_rng(1))
+    matrix = weights.reshape(-1, shape[-1])
+    rows, columns = matrix.shape
+    product = matrix.T @ matrix if rows >= columns else matrix @ matrix.T
+    np.testing.assert_allclose(product, 4.0 * np.eye(min(rows, columns)), atol=1e-14)
+
+
+def test_orthogonal_matrices_are_drawn_evenly() -> None:
+    """Of 2 × 2 the first column is an even angle, and the second to its left as often as to its right."""
+    draws = [initializer_from("orthogonal").draw((2, 2), (2, 2), np.random.default_rng(seed)) for seed in range(2000)]
+    angles = np.array([math.atan2(draw[1, 0], draw[0, 0]) for draw in draws])
+    counts, _ = np.histogram(angles, 8, (-math.pi, math.pi))
+    assert np.abs(counts - 250).max() < 5 * math.sqrt(250)
+    assert abs(sum(np.linalg.det(draw) for draw in draws)) < 5 * math.sqrt(2000)
+    assert abs(sum(draw[0, 0] for draw in draws)) < 5 * math.sqrt(2000 / 2)
+
+
+def test_no_truncated_weight_is_beyond_two_deviations() -> None:
+    draw = initializer_from("trunc_normal").draw((1000, 100), (1, 1), np.random.default_rng(0))
+    assert 0.0999 < np.abs(draw).max() <= 0.1
+
+
+def test_identity_weights_pass_their_input_on() -> None:
+    wide, tall = (initializer_from("eye").draw(shape, (1, 1), np.random.default_rng(0)) for shape in ((2, 3), (3, 2)))
+    assert (np.array([5.0, 7.0]) @ wide).tolist() == [5.0, 7.0, 0.0]
+    assert (np.array([5.0, 7.0, 9.0]) @ tall).tolist() == [5.0, 7.0]
 
 
 @every_initializer
@@ -105,11 +161,13 @@ def test_a_plain_name_stands_for_the_defaults(kind: str) -> None:
         ("xavier_normal", "glorot_normal"),
         ("kaiming_uniform", "he_uniform"),
         ("kaiming_normal", "he_normal"),
+        ("trunc_normal", "truncated_normal"),
+        ("eye", "identity"),
     ],
 )
 def test_the_other_name_of_a_kind_is_understood_and_written_out(alias: str, kind: str) -> None:
     assert initializer_from(alias).kind == kind
-    assert initializer_from({"kind": alias, "gain": 2.0}).model_dump()["kind"] == kind
+    assert initializer_from({"kind": alias}).model_dump()["kind"] == kind
 
 
 REFUSED: list[object] = [
@@ -126,6 +184,8 @@ REFUSED: list[object] = [
     {"kind": "uniform", "low": -1e308, "high": 1e308},
     {"kind": "normal", "std": -1.0},
     {"kind": "he_normal", "gain": 0.0},
+    {"kind": "orthogonal", "gain": -1.0},
+    {"kind": "truncated_normal", "std": -1.0},
     {"kind": "he_normal", "mode": "fan_avg"},
     {"kind": "he_normal", "slope": -0.1},
 ]
