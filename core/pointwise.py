@@ -75,3 +75,13 @@ def between(x: Array, corners: tuple[float, float], out: Array, work: Work) -> S
         call(np.logical_and, pattern, below, pattern),
         call(np.copyto, out, pattern),
     ]
+
+
+def beyond(x: Array, bound: float, out: Array, work: Work) -> Sequence[Call]:
+    """Calls that write 1 where |x| > bound and 0 elsewhere into `out`."""
+    pattern, size = work("beyond", np.bool_), work("size", x.real.dtype)
+    return [
+        call(np.absolute, x.real, size),
+        call(np.greater, size, np.asarray(bound, size.dtype), pattern),
+        call(np.copyto, out, pattern),
+    ]
