@@ -71,6 +71,13 @@ def test_an_output_without_direction_is_drawn_towards_the_target() -> None:
     np.testing.assert_allclose(gradient, [[0.0, -1e8]])
 
 
+def test_an_output_that_hardly_has_a_direction_is_drawn_in_a_straight_line() -> None:
+    """Its length counts as 1e-8, whichever way it points: the loss is 1 - y·t̂ / 1e-8."""
+    value, gradient = judged("cosine", [[6e-9, 0.0]], [[3.0, 4.0]])
+    assert value == pytest.approx(1 - 0.6 * 0.6, rel=1e-14)
+    np.testing.assert_allclose(gradient, [[-0.6e8, -0.8e8]], rtol=1e-14)
+
+
 def test_a_target_without_direction_asks_for_nothing() -> None:
     value, gradient = judged("cosine", [[0.3, 0.4]], [[0.0, 0.0]])
     assert value == 1.0
