@@ -136,6 +136,10 @@ class Op(Model):
     takes_integers: ClassVar[bool] = False
     """Whether its inputs are whole numbers from 0, such as token ids; they come from outside and have no gradient."""
 
+    shaping: ClassVar[tuple[str, ...]] = ()
+    """Hyper-parameters that the shapes of the parameters tell: None until explicit `params`, or the owner of shared
+    ones, settles them."""
+
     explanation: ClassVar[str] = ""
     """One sentence and the formula, as shown to people."""
 
@@ -144,13 +148,14 @@ class Op(Model):
         """Nodes of this kind with the shapes that feed them; what holds of every op is tested on these."""
         return [(cls.model_validate({}), [(3,)])]
 
-    def settled(self) -> "Op":
+    def settled(self) -> Self:
         """The same op with the hyper-parameters that its explicit parameters decide written out."""
         return self
 
-    def sized_as(self, owner: "Op") -> "Op":
-        """The same op with the sizes it leaves open taken from the op of its kind whose parameters it shares."""
-        return self
+    def settled_like(self, owner: "Op") -> Self:
+        """The same op with what its parameters would tell taken from the node whose parameters it uses."""
+        told = {name: getattr(owner, name) for name in self.shaping if getattr(self, name) is None}
+        return self.model_copy(update=told) if told else self
 
     @abstractmethod
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
@@ -190,6 +195,11 @@ class Op(Model):
         for axis in self.output_shape(inputs):
             size *= axis
         return size
+
+
+def has_bias(params: Mapping[str, Array] | None) -> bool:
+    """Whether a node that does not say so has a bias b: it has, unless its explicit W stands without one."""
+    return params is None or "W" not in params or "b" in params
 
 
 def same_shape(inputs: Sequence[Shape]) -> Shape:

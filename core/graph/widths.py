@@ -8,9 +8,10 @@ from core.ops.dense import Dense
 
 
 def with_widths(network: Network, order: Sequence[int], losses: Sequence[Loss], widths: Mapping[str, int]) -> Network:
-    """The network with every width written out: of explicit weights, and of targets in the nodes that make them.
+    """The network with every width written out: of explicit weights, of targets in the nodes that make them, and of
+    the owners of shared weights.
 
-    From the node a loss judges the search goes back through ops that keep the shape (an activation, a dropout).
+    From the node a loss judges the search goes back through ops without weights (an activation, a dropout).
     """
     nodes = [op.settled() for op in network.nodes or ()]
     position = {op.id: index for index, op in enumerate(nodes)}
@@ -22,10 +23,11 @@ def with_widths(network: Network, order: Sequence[int], losses: Sequence[Loss], 
             if isinstance(op, Dense):
                 width = widths.get(loss.target or ONLY_TARGET)
                 nodes[position[name]] = _widened(op, None if width is None else loss.output_width(width))
+            if op.shaping:
                 break
             name = (op.inputs or [""])[0]
-    sized = [op if op.share is None else op.sized_as(nodes[position[op.share]]) for op in nodes]
-    return network.model_copy(update={"nodes": sized})
+    shared = [op if op.share is None else op.settled_like(nodes[position[op.share]]) for op in nodes]
+    return network.model_copy(update={"nodes": shared})
 
 
 def _widened(op: Dense, width: int | None) -> Dense:

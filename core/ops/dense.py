@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from core.arrays import Array, Call, Shape, call
-from core.op import Op, ParameterShape, ShapeMismatch, Site
+from core.op import Op, ParameterShape, ShapeMismatch, Site, has_bias
 
 
 class Dense(Op):
@@ -21,25 +21,25 @@ class Dense(Op):
     units: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     """Width of the output; a last layer without it takes the width of the target."""
 
-    bias: bool = True
-    """Whether b is added."""
+    bias: bool | None = None
+    """Whether b is added; left out, it is, except where W is given without b."""
 
+    shaping: ClassVar[tuple[str, ...]] = ("units", "bias")
     explanation: ClassVar[str] = "Each output is a weighted sum of all inputs plus a bias: y = x W + b."
 
     @classmethod
     def examples(cls) -> list[tuple[Self, list[Shape]]]:
         return [(cls(units=2), [(3,)]), (cls(units=2, bias=False), [(3,)]), (cls(units=2), [(2, 3)])]
 
-    def settled(self) -> "Dense":
-        """With the width that an explicit W has."""
-        weights = (self.params or {}).get("W")
-        if self.units is not None or weights is None or weights.ndim != 2:
+    def settled(self) -> Self:
+        """With the width that an explicit W has, and with b unless there is a W without."""
+        if self.share is not None:
             return self
-        return self.model_copy(update={"units": int(weights.shape[1])})
-
-    def sized_as(self, owner: Op) -> "Dense":
-        assert isinstance(owner, Dense)
-        return self if self.units is not None else self.model_copy(update={"units": owner.units})
+        params = self.params or {}
+        told: dict[str, object] = {"bias": has_bias(params)}
+        if "W" in params and params["W"].ndim == 2:
+            told["units"] = int(params["W"].shape[1])
+        return self.model_copy(update={name: value for name, value in told.items() if getattr(self, name) is None})
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         (shape,) = inputs
@@ -51,18 +51,20 @@ class Dense(Op):
         (shape,) = inputs
         fan_in, fan_out = shape[-1], self._width()
         weights = {"W": ParameterShape((fan_in, fan_out), fan_in, fan_out)}
-        return weights | ({"b": ParameterShape((fan_out,), fan_in, fan_out, is_bias=True)} if self.bias else {})
+        return weights | (
+            {"b": ParameterShape((fan_out,), fan_in, fan_out, is_bias=True)} if self.bias is not False else {}
+        )
 
     def forward(self, site: Site) -> Sequence[Call]:
         weights, x, y = site.params["W"], site.x[0], site.y
         if x.ndim > 2:
             product = call(np.matmul, weights.T, x, y)
-            return [product, call(np.add, y, site.params["b"][:, None], y)] if self.bias else [product]
+            return [product, call(np.add, y, site.params["b"][:, None], y)] if "b" in site.params else [product]
         joined, raised = self._joined(site, site.params)
         if joined is not None:
             return [call(joined.T.dot, raised, y)]
         product = call(weights.T.dot, x, y)
-        return [product, call(np.add, y, site.params["b"][:, None], y)] if self.bias else [product]
+        return [product, call(np.add, y, site.params["b"][:, None], y)] if "b" in site.params else [product]
 
     def backward(self, site: Site) -> Sequence[Call]:
         assert site.dy is not None

@@ -34,6 +34,7 @@ class Embedding(Op):
     """The number that stands for nothing, such as the filling behind short texts; its row does not learn."""
 
     takes_integers: ClassVar[bool] = True
+    shaping: ClassVar[tuple[str, ...]] = ("vocabulary", "dim", "padding_idx")
     explanation: ClassVar[str] = (
         "Looks up a learned vector for each whole number such as a word: y = table[x]; gradients of one row add up."
     )
@@ -53,12 +54,6 @@ class Embedding(Op):
             return self
         rows, length = (int(size) for size in table.shape)
         return self.model_copy(update={"vocabulary": self.vocabulary or rows, "dim": self.dim or length})
-
-    def sized_as(self, owner: Op) -> "Embedding":
-        assert isinstance(owner, Embedding)
-        padding = owner.padding_idx if self.padding_idx is None else self.padding_idx
-        sizes = {"vocabulary": self.vocabulary or owner.vocabulary, "dim": self.dim or owner.dim}
-        return self.model_copy(update={**sizes, "padding_idx": padding})
 
     def index_limit(self) -> int | None:
         return self.vocabulary
