@@ -38,8 +38,9 @@ class ParameterShape:
     So are gains: a weight is pulled to 0 to say less, and a gain says nothing less at 0 than at 1.
     """
 
-    start: float | None = None
-    """What every entry starts at instead of being drawn, such as 1 for a gain."""
+    start: float | tuple[float, ...] | None = None
+    """What every entry starts at instead of being drawn, such as 1 for a gain; several numbers are for as many equal
+    blocks along the last axis, such as the biases of gates."""
 
     unit_axis: int = -1
     """The axis along which the units lie; what feeds one unit is bounded together by max-norm."""

@@ -147,7 +147,7 @@ def _parameter_problems(op: Op, parameters: Mapping[str, ParameterShape], at: st
     if problems:
         return problems
     if op.init is not None and not any(parameter.is_drawn for parameter in parameters.values()):
-        starts = ", ".join(f"{name} at {parameter.start or 0:g}" for name, parameter in parameters.items())
+        starts = ", ".join(f"{name} at {parameter.start or 0}" for name, parameter in parameters.items())
         problems.append(Problem(f"{at}/init", f"{op.op} draws nothing, it starts {starts}; give `params` instead"))
     return problems + _value_problems(op.params, parameters, at + "/params", lacks=f"{op.op} has no parameter")
 

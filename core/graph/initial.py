@@ -6,9 +6,9 @@ from numpy.typing import DTypeLike
 from core.arrays import Array
 from core.graph.graph import Graph
 from core.initializer import Initializer
-from core.initializers.constant import ConstantWeights
 from core.initializers.glorot_uniform import GlorotUniform
 from core.initializers.he_normal import HeNormal
+from core.op import ParameterShape
 
 
 def initial_parameters(graph: Graph, seed: int, dtype: DTypeLike) -> Array:
@@ -25,9 +25,9 @@ def initial_parameters(graph: Graph, seed: int, dtype: DTypeLike) -> Array:
         given = (node.op.params or {}).get(piece.name)
         if given is None:
             shape = node.parameters[piece.name]
-            rule = rules[piece.node] if shape.is_drawn else ConstantWeights(value=shape.start or 0.0)
             generator = np.random.default_rng([seed, *piece.node.encode(), 0, *piece.name.encode()])
-            given = rule.draw(shape.shape, (shape.fan_in, shape.fan_out), generator)
+            fans = shape.fan_in, shape.fan_out
+            given = rules[piece.node].draw(shape.shape, fans, generator) if shape.is_drawn else _fixed(shape)
             if shape.frozen is not None:
                 given[shape.frozen] = 0.0
         views[piece.node][piece.name][...] = given
@@ -36,6 +36,12 @@ def initial_parameters(graph: Graph, seed: int, dtype: DTypeLike) -> Array:
         for name, state in states.items():
             state[...] = (node.op.state or {}).get(name, node.state[name].start)
     return flat.astype(dtype)
+
+
+def _fixed(shape: ParameterShape) -> Array:
+    """The start of a tensor that is not drawn: one number, or one for each equal block of the last axis."""
+    starts = shape.start if isinstance(shape.start, tuple) else (shape.start or 0.0,)
+    return np.full(shape.shape, np.repeat(starts, shape.shape[-1] // len(starts)))
 
 
 def initializers(graph: Graph) -> dict[str, Initializer]:
