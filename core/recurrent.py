@@ -134,12 +134,9 @@ class Product:
         return calls
 
     def _slice(self, name: str) -> slice:
-        start = 0
-        for other in self.names[: self.names.index(name)]:
-            start += len(self.site.params[other])
-        return (
-            slice(start, len(self.W)) if name == self.names[-1] else slice(start, start + len(self.site.params[name]))
-        )
+        index = self.names.index(name)
+        start = sum(len(self.site.params[above]) for above in self.names[:index])
+        return slice(start, start + (1 if name == self.names[-1] else len(self.site.params[name])))
 
     def _blocks(self, ours: Array, theirs: Array) -> Sequence[tuple[Array, Array]]:
         """Pairs of equal parts of a parameter as it lies in `W` and as it lies by itself: runs of blocks of columns."""
