@@ -23,6 +23,8 @@ class Recurrent(Op):
     units: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     """Width of the hidden state, which is the output; explicit `params` with Wh tell it too."""
 
+    shaping: ClassVar[tuple[str, ...]] = ("units",)
+
     reverse: bool = False
     """Whether the last step comes first: y[t] then depends on x[t], x[t + 1], …, and stands at the same t."""
 

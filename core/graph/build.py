@@ -7,6 +7,8 @@ Everything here is a loop over nodes and edges: neither depth (10,000 nodes in a
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from core.arrays import Array, Shape, size_of
 from core.errors import Invalid, Problem, pointer
 from core.graph.graph import Graph, Node
@@ -147,7 +149,7 @@ def _parameter_problems(op: Op, parameters: Mapping[str, ParameterShape], at: st
     if problems:
         return problems
     if op.init is not None and not any(parameter.is_drawn for parameter in parameters.values()):
-        starts = ", ".join(f"{name} at {parameter.start or 0}" for name, parameter in parameters.items())
+        starts = ", ".join(f"{name} at {np.max(shape.start or 0.0):g}" for name, shape in parameters.items())
         problems.append(Problem(f"{at}/init", f"{op.op} draws nothing, it starts {starts}; give `params` instead"))
     return problems + _value_problems(op.params, parameters, at + "/params", lacks=f"{op.op} has no parameter")
 
