@@ -52,21 +52,26 @@ def default_loss(encoding: TargetEncoding) -> Loss:
 def with_defaults(spec: ExperimentSpec, encoding: TargetEncoding, rows: int, *, has_validation: bool) -> ExperimentSpec:
     """The description with everything it leaves open written out, except the network's own loss terms.
 
-    Who names a length gets it, with the last weights and Adam's usual rate; else validation decides the length.
+    Who names a length gets it, with the last weights and Adam's usual rate; else validation decides the length. A
+    range test has a length and rates of its own.
     """
     own_losses = spec.network is not None and spec.network.losses is not None
-    chooses_length = spec.epochs is None and spec.early_stopping is None and has_validation
+    trains = spec.learning_rate_range is None
+    chooses_length = trains and spec.epochs is None and spec.early_stopping is None and has_validation
     stopping = EarlyStopping(patience=PATIENCE) if chooses_length else spec.early_stopping
     usual: Monitor = "validation.loss" if has_validation else "training.loss"
     epochs = spec.epochs or (USUAL_EPOCHS if stopping is None else MOST_EPOCHS)
+    length = {
+        "schedule": watching(spread_over(spec.schedule or Constant(), epochs), usual),
+        "epochs": epochs,
+        "early_stopping": stopping,
+    }
     return spec.model_copy(
         update={
             "network": spec.network or default_network(rows),
             "loss": None if own_losses else spec.loss or default_loss(encoding),
             "optimizer": spec.optimizer or (Adam(learning_rate=PATIENT_RATE) if chooses_length else Adam()),
-            "schedule": watching(spread_over(spec.schedule or Constant(), epochs), usual),
             "batch_size": spec.batch_size or BATCH,
-            "epochs": epochs,
-            "early_stopping": stopping,
+            **(length if trains else {}),
         }
     )

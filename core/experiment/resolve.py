@@ -26,6 +26,7 @@ from core.loss import Loss
 from core.monitor import Monitor
 from core.schedules.warmup import Warmup
 from core.training.examples import Examples, small_targets, strange_indices
+from core.training.range_test import LearningRateRange, RangeTest
 from core.training.run import Run
 from core.training.scores import measure_of, score_name
 from core.training.spec import TrainingSpec
@@ -49,9 +50,18 @@ class Experiment:
 
     def run(self) -> Run:
         """A new run, before its first step."""
-        named = {name: getattr(self.spec, name) for name in TrainingSpec.model_fields}
         measure = measure_of(self.preparation.target, self.graph.losses[0])
-        return Run(self.graph, TrainingSpec(**named), self.training, self.validation, measure=measure)
+        return Run(self.graph, self._told(), self.training, self.validation, measure=measure)
+
+    def range_test(self) -> RangeTest:
+        """A new range test, before its first point; for a description that has a `learning_rate_range`."""
+        assert self.spec.learning_rate_range is not None
+        run = Run(self.graph, self._told(), self.training, losses_in_steps=True)
+        return RangeTest(run, self.spec.learning_rate_range)
+
+    def _told(self) -> TrainingSpec:
+        named = {name: getattr(self.spec, name) for name in TrainingSpec.model_fields}
+        return TrainingSpec(**{name: value for name, value in named.items() if value is not None})
 
 
 @dataclass(frozen=True)
@@ -94,7 +104,7 @@ def resolve(
         validation if validation.rows else None,
         test if test.rows else None,
         columns.rows,
-        columns.notes,
+        (*columns.notes, *_notes_on_range(chosen.learning_rate_range)),
     )
 
 
@@ -205,6 +215,13 @@ def _notes(preparation: Preparation, table: Table, kept: int, encoding: TargetEn
     if kept < table.rows:
         notes.append(f"{table.rows - kept} rows without a target were left out.")
     return (*notes, *(f"{name!r} is no feature: {reason}." for name, reason in preparation.left_out.items()))
+
+
+def _notes_on_range(asked: LearningRateRange | None) -> tuple[str, ...]:
+    if asked is None:
+        return ()
+    rates = f"The learning rate grows from {asked.lowest:g} to {asked.to:g} in {asked.steps} updates"
+    return (f"{rates}; the optimizer's own is not used, and no model is made.",)
 
 
 def _examples(graph: Graph, preparation: Preparation, spec: ExperimentSpec, *, whole: Table, rows: Array) -> Examples:

@@ -11,6 +11,7 @@ from core.optimizers import AnyOptimizer
 from core.penalties import Penalty
 from core.schedules import AnySchedule
 from core.training.clipping import Clip
+from core.training.range_test import LearningRateRange
 from core.training.stopping import EarlyStopping
 
 ColumnName = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -91,3 +92,6 @@ class ExperimentSpec(Model):
 
     early_stopping: EarlyStopping | None = None
     """Stop when the watched value no longer improves; left out with `epochs` given, never."""
+
+    learning_rate_range: LearningRateRange | None = None
+    """Measure through which learning rates the loss falls, by single updates at growing rates, and train no model."""

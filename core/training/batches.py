@@ -1,6 +1,7 @@
 """The batches of an epoch, bound to one flat list of calls an update: rows in, loss and gradient, penalties, move."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +25,15 @@ Step = tuple[Call, ...]
 """Everything one update of the parameters takes, from gathering rows to moving them."""
 
 
+class Measured(NamedTuple):
+    """What one update met before it moved the weights, over all its batches."""
+
+    rows: int
+    loss: float
+    penalty: float | None
+    gradient_norm: float
+
+
 class Batches:
     """Every batch of an epoch, in the order of its rows.
 
@@ -32,7 +42,14 @@ class Batches:
     """
 
     def __init__(
-        self, graph: Graph, spec: TrainingSpec, examples: Examples, parameters: Array, *, randomness: Randomness
+        self,
+        graph: Graph,
+        spec: TrainingSpec,
+        examples: Examples,
+        parameters: Array,
+        *,
+        randomness: Randomness,
+        losses_in_steps: bool = False,
     ) -> None:
         self.examples, self.gradient = examples, np.zeros(graph.parameter_count, parameters.dtype)
         self.square = np.zeros((), parameters.dtype)
@@ -48,7 +65,7 @@ class Batches:
         self._bound: list[Step] | None = None
         self._penalties = Penalties(graph, graph.penalties, parameters, self.gradient)
         self._mean = np.zeros_like(self.gradient) if spec.batches_per_update > 1 else self.gradient
-        self.adds_up = all(loss.adds_up for loss in graph.losses)
+        self.adds_up = not losses_in_steps and all(loss.adds_up for loss in graph.losses)
         judged = {str(loss.input) for loss in graph.losses} if self.adds_up else set()
         names = sorted({graph.output} | judged)
         if self.size == self.rows:
@@ -58,14 +75,14 @@ class Batches:
         self.counts = np.minimum(self.size, self.rows - np.arange(0, self.rows, self.size))
         """Rows of each batch."""
 
+        self._weights = np.array([loss.weight for loss in graph.losses])
         self.losses = np.zeros((len(graph.losses), 0 if self.adds_up else len(self.counts)))
         self.penalties = np.zeros(len(self.counts) if self._penalties else 0)
 
-    def begin_epoch(self, epoch: int) -> None:
-        """Draw the order of the rows, and set every random stream to its beginning."""
+    def arrange(self, epoch: int) -> None:
+        """Draw the order of the rows of an epoch."""
         if self.reorders:
             self.order[...] = permutation(self._spec.seed, epoch, self.rows)
-        self._randomness.begin_epoch(epoch)
 
     def steps(self, moves: list[Call]) -> Iterator[Step]:
         """The updates of an epoch, each with the calls of `moves` at its end."""
@@ -75,14 +92,26 @@ class Batches:
             self._bound = list(self._bind(moves))
         return iter(self._bound)
 
+    @property
+    def updates(self) -> int:
+        """How often the weights move in an epoch."""
+        return -(-len(self.counts) // self._spec.batches_per_update)
+
+    def measured(self, update: int, gradient_norm: float) -> Measured:
+        """What the batches of one update left, if they take the values of losses."""
+        group = slice(update * self._spec.batches_per_update, (update + 1) * self._spec.batches_per_update)
+        counts = self.counts[group]
+        rows = int(counts.sum())
+        penalty = float(self.penalties[group] @ counts) / rows if self._penalties else None
+        return Measured(rows, float(self._weights @ self.losses[:, group] @ counts) / rows, penalty, gradient_norm)
+
     def plan_of(self, position: int) -> Plan:
         """The plan of a batch."""
         return self._plan(int(self.counts[position]))
 
     def mean_loss(self) -> float:
         """The data term, from the values that the batches left."""
-        weights = np.array([loss.weight for loss in self._graph.losses])
-        return float(weights @ self.losses @ self.counts) / self.rows
+        return float(self._weights @ self.losses @ self.counts) / self.rows
 
     def mean_penalty(self) -> float:
         """The penalties as they were in each batch, weighted by its rows."""

@@ -3,17 +3,26 @@
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-EndReason = Literal["max_epochs", "early_stopping", "diverged", "interrupted"]
+RangeEnd = Literal["last_step", "loss_exploded", "loss_not_finite"]
+"""Why a range test is over; all of them are its normal end."""
+
+EndReason = Literal["max_epochs", "early_stopping", "diverged", "interrupted"] | RangeEnd
 
 
 class EpochEnded(NamedTuple):
-    """One pass over the training split is done; epochs count from 1, steps over the whole run."""
+    """One pass over the training split is done; epochs count from 1, steps over the whole run.
+
+    A range test says the same of each of its points, which are single updates.
+    """
 
     epoch: int
     step: int
     learning_rate: float
     training: Mapping[str, float]
-    """`loss` is the example-weighted mean of the steps while the weights moved; penalties stand apart."""
+    """`loss` is the example-weighted mean of the steps while the weights moved; penalties stand apart.
+
+    A range test adds `smoothed_loss`.
+    """
 
     validation: Mapping[str, float]
     """Measured after the epoch, in evaluation mode; empty without a validation split."""

@@ -17,7 +17,7 @@ from core.graph.randomness import Randomness
 from core.monitor import Monitor
 from core.schedule import Watched
 from core.schedules import watching
-from core.training.batches import Batches
+from core.training.batches import Batches, Measured, Step
 from core.training.checkpoint import Checkpoint, memory_from_bytes, memory_to_bytes
 from core.training.clipping import Clip
 from core.training.epoch_loss import EpochLoss
@@ -57,13 +57,21 @@ class Run:
         validation: Examples | None = None,
         *,
         measure: Measure | None = None,
+        losses_in_steps: bool = False,
     ) -> None:
+        """With `losses_in_steps` the value of the loss is taken in every update, for `update`."""
         dtype = type_of_precision[spec.dtype]
         self.graph, self.spec = graph, spec
         self.parameters = initial_parameters(graph, spec.seed, dtype)
         self.epoch = self.step = 0
+        self._randomness = Randomness(graph, spec.seed)
         self._batches = Batches(
-            graph, spec, training.typed(graph, dtype), self.parameters, randomness=Randomness(graph, spec.seed)
+            graph,
+            spec,
+            training.typed(graph, dtype),
+            self.parameters,
+            randomness=self._randomness,
+            losses_in_steps=losses_in_steps,
         )
         self._validation = validation.typed(graph, dtype) if validation is not None and validation.rows else None
         self._measure = measure
@@ -93,23 +101,36 @@ class Run:
         restores = self.spec.early_stopping is not None and self.spec.early_stopping.restore_best
         return weights_to_bytes(self.graph, self._best if restores and self.best_epoch else self.parameters)
 
+    @property
+    def updates_per_epoch(self) -> int:
+        """How often the weights move in one pass over the training split."""
+        return self._batches.updates
+
     def checkpoint(self) -> Checkpoint:
         """The state after the last whole epoch."""
-        progress: dict[str, Any] = {"stopping": asdict(self._stopping), "schedule": self._watched.model_dump()}
-        memory = memory_to_bytes(self._updater.slots, progress)
-        return Checkpoint(self.epoch, self.step, weights_to_bytes(self.graph, self.parameters), memory)
+        return self.store({"stopping": asdict(self._stopping), "schedule": self._watched.model_dump()})
 
     def restore(self, checkpoint: Checkpoint, best_weights: bytes | None = None) -> None:
         """Go on after a checkpoint; `best_weights` are those of the best epoch up to there."""
-        slots, progress = memory_from_bytes(checkpoint.memory)
-        self.parameters[...] = weights_from_bytes(self.graph, checkpoint.weights, self.parameters.dtype)
-        self._updater.restore(slots)
+        progress = self.recall(checkpoint)
         self._stopping = StoppingState(**progress["stopping"])
         # Checkpoints of before there were schedules that watch have no memory of one.
         self._watched = Watched.model_validate(progress.get("schedule", {}))
-        self.epoch, self.step = checkpoint.epoch, checkpoint.step
         if best_weights is not None:
             self._best[...] = weights_from_bytes(self.graph, best_weights, self.parameters.dtype)
+
+    def store(self, progress: Mapping[str, Any]) -> Checkpoint:
+        """Weights, what the optimizer remembers, and this progress of whoever drives the run."""
+        memory = memory_to_bytes(self._updater.slots, progress)
+        return Checkpoint(self.epoch, self.step, weights_to_bytes(self.graph, self.parameters), memory)
+
+    def recall(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        """Take back what `store` has kept; the progress that was kept with it."""
+        slots, progress = memory_from_bytes(checkpoint.memory)
+        self.parameters[...] = weights_from_bytes(self.graph, checkpoint.weights, self.parameters.dtype)
+        self._updater.restore(slots)
+        self.epoch, self.step = checkpoint.epoch, checkpoint.step
+        return progress
 
     def events(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[EpochEnded | Ended]:
         """Train epoch by epoch. After `interrupted` or `diverged` the state between epochs is gone: go on from the
@@ -131,6 +152,24 @@ class Run:
             yield ended
         yield self._ended("early_stopping" if self._watch.is_over(self._stopping) else "max_epochs")
 
+    def updates(self, epoch: int) -> Iterator[tuple[int, Step]]:
+        """The updates of an epoch in its order of rows, numbered from 0, for `update`."""
+        self._batches.arrange(epoch)
+        return enumerate(self._steps())
+
+    def update(self, number: int, step: Step, rate: float, should_stop: Callable[[], bool]) -> Measured:
+        """Move the weights once, for whoever drives the run by single updates, each with random numbers of its own.
+
+        Raises Interrupted, Diverged; then the state is gone, as in `events`.
+        """
+        self._randomness.begin_epoch(self.step)
+        reached, gradient_norm = self._pass(iter([step]), should_stop, rate)
+        measured = self._batches.measured(number, gradient_norm)
+        if not isfinite(measured.loss):
+            raise self._diverged(reached)
+        self.step = reached
+        return measured
+
     def _ended(self, reason: EndReason) -> Ended:
         return Ended(reason, self.epoch, self.step, self.best_epoch)
 
@@ -138,8 +177,9 @@ class Run:
         """One epoch: every batch once, then the validation split."""
         begun = time.perf_counter()
         rate = self._schedule.rate_after(self._watched, self.spec.optimizer.learning_rate, self.epoch)
-        self._batches.begin_epoch(self.epoch)
-        step, gradient_norm = self._pass(should_stop, rate)
+        self._batches.arrange(self.epoch)
+        self._randomness.begin_epoch(self.epoch)
+        step, gradient_norm = self._pass(self._steps(), should_stop, rate)
         training = self._scores(step)
         seconds = time.perf_counter() - begun
         validation = self._validate(step)
@@ -164,8 +204,12 @@ class Run:
             patience_left=None if self.spec.early_stopping is None else self._watch.patience - self._stopping.wait,
         )
 
-    def _pass(self, should_stop: Callable[[], bool], rate: float) -> tuple[int, float]:
-        """Every batch of an epoch and the updates between them: the last step, and the mean norm of the gradients.
+    def _steps(self) -> Iterator[Step]:
+        """The updates of an epoch; with clipping they end before the weights move."""
+        return self._batches.steps([] if self.spec.clip else self._moves)
+
+    def _pass(self, steps: Iterator[Step], should_stop: Callable[[], bool], rate: float) -> tuple[int, float]:
+        """Each of these updates: the last step, and the mean norm of the gradients.
 
         Whether to stop is asked every few milliseconds: the answer costs a tenth of a small step. A gradient that is
         not finite is seen in the step itself, by its norm.
@@ -173,7 +217,6 @@ class Run:
         updater, clip, square = self._updater, self.spec.clip, self._batches.square.item
         steady, step, total, pace = updater.optimizer.is_steady, self.step, 0.0, Pace()
         updater.prepare(step + 1, rate)
-        steps = self._batches.steps([] if clip else self._moves)
         while stretch := tuple(islice(steps, pace.stride)):
             if should_stop():
                 raise Interrupted

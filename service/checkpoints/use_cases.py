@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from core.training.checkpoint import Checkpoint
 from service.checkpoints.errors import CheckpointNotFound
 from service.checkpoints.tables import CheckpointRow
+from service.jobs.states import TERMINAL
 from service.jobs.tables import JobRow
 from service.kit import blobs
 
@@ -42,6 +43,13 @@ def drop_others(session: Session, job: JobRow, epochs: Collection[int]) -> dict[
     for weights, weights_bytes, memory, memory_bytes in dropped:
         sizes |= {weights: weights_bytes, memory: memory_bytes}
     return sizes
+
+
+def drop_unneeded(session: Session) -> None:
+    """Delete the checkpoints of range tests that are over, by whatever way; what they found is in the job."""
+    over = select(JobRow.id).where(JobRow.kind == "learning_rate_range", JobRow.state.in_(TERMINAL))
+    statement = delete(CheckpointRow).where(CheckpointRow.job_id.in_(over))
+    session.execute(statement, execution_options={"synchronize_session": False})
 
 
 def stored(session: Session, job: JobRow) -> Sequence[CheckpointRow]:

@@ -8,12 +8,13 @@ Column = list[float | None]
 
 
 class Curves(StrictModel):
-    """One column for each measure, one entry for each epoch."""
+    """One column for each measure, one entry for each epoch; for each update if the job is a range test."""
 
     epoch: list[int]
     step: list[int] = Field(description="Updates of the weights up to the end of the epoch.")
     training: dict[str, Column] = Field(
-        description="While the weights moved; `loss` is the mean over the examples of the epoch, penalties stand apart."
+        description="While the weights moved; `loss` is the mean over the examples of the epoch, penalties stand "
+        "apart. A range test has `smoothed_loss` beside it, the average that its result is read off."
     )
     validation: dict[str, Column] = Field(description="After the epoch; empty without a validation split.")
     learning_rate: list[float]

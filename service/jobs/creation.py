@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from core.errors import Invalid, Problem
+from core.errors import Invalid, Problem, pointer
 from core.experiment import Experiment, resolve
 from core.graph.written import network_json, written_out
 from service.datasets.ids import DatasetId
@@ -19,6 +19,7 @@ from service.jobs.tables import JobPlanRow, JobRow
 from service.kit.http.strict_json import Json
 
 _SHARED = {"read": True, "key_share": True}
+_ONLY_FOR_TRAINING = ["epochs", "schedule", "early_stopping", "checkpoints"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def plan(session: Session, asked: JobSpec, bounds: Bounds) -> PlannedJob:
 
     Raises Invalid with all its mistakes.
     """
-    problems = [*_beyond(asked.limits, bounds), *_missing(session, asked)]
+    problems = [*_unfit(asked), *_beyond(asked.limits, bounds), *_missing(session, asked)]
     # Without the columns nothing can be said about the rest of the request.
     if any(problem.pointer in _datasets(asked) for problem in problems):
         raise Invalid(problems)
@@ -73,6 +74,7 @@ def create(session: Session, planned: PlannedJob, now: datetime) -> JobRow:
         raise Invalid(problems)
     job = JobRow(
         id=JOB_IDS.new(),
+        kind=spec.kind,
         name=spec.name,
         dataset_id=spec.dataset,
         validation_dataset_id=spec.split.validation_dataset,
@@ -82,7 +84,7 @@ def create(session: Session, planned: PlannedJob, now: datetime) -> JobRow:
         created_at=now,
         limit_seconds=spec.limits.seconds,
         limit_memory_mb=spec.limits.memory_mb,
-        epochs=spec.epochs,
+        epochs=spec.epochs if spec.learning_rate_range is None else spec.learning_rate_range.steps,
         attempt=0,
         last_event=0,
     )
@@ -113,6 +115,17 @@ def resolve_for(session: Session, spec: JobSpec, max_parameters: int) -> Experim
     )
 
 
+def _unfit(asked: JobSpec) -> list[Problem]:
+    """What was asked for that only jobs of the other kind have."""
+    detail, names = (
+        ("is only for jobs of the kind learning_rate_range", ["learning_rate_range"])
+        if asked.kind == "training"
+        else ("is only for jobs that train: a range test has rates and a length of its own", _ONLY_FOR_TRAINING)
+    )
+    given = [name for name in names if name in asked.model_fields_set and getattr(asked, name) is not None]
+    return [Problem(pointer(name), detail) for name in given]
+
+
 def _beyond(limits: LimitsSpec, bounds: Bounds) -> list[Problem]:
     asked = (("seconds", limits.seconds, bounds.seconds), ("memory_mb", limits.memory_mb, bounds.memory_mb))
     return [
@@ -138,7 +151,9 @@ def _missing(session: Session, spec: JobSpec, *, lock: bool = False) -> list[Pro
 
 
 def _as_request(spec: JobSpec) -> dict[str, Json]:
-    """The spec as one would write it: name, data set and target first."""
+    """The spec as one would write it: kind, name, data set and target first."""
     members = spec.model_dump(mode="json")
-    first = {name: members.pop(name) for name in ("name", "dataset", "target")}
+    first = {name: members.pop(name) for name in ("kind", "name", "dataset", "target")}
+    if spec.kind == "learning_rate_range":
+        del members["checkpoints"]
     return first | members

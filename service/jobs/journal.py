@@ -48,6 +48,7 @@ def end(session: Session, job: JobRow, state: JobState, stop_reason: StopReason,
         "step": job.step,
         "best_epoch": job.best_epoch,
         "model": job.model_id,
+        "result": job.result,
         "error": job.error,
         "at": rfc3339(now),
     }

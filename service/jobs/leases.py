@@ -78,6 +78,12 @@ def succeed(session: Session, job: JobRow, stop_reason: StopReason, model_id: st
     journal.end(session, job, JobState.SUCCEEDED, stop_reason, now=now)
 
 
+def report(session: Session, job: JobRow, stop_reason: StopReason, result: dict[str, Json], *, now: datetime) -> None:
+    """The run came to its end, and this was found by it; it makes no model."""
+    job.result = result
+    journal.end(session, job, JobState.SUCCEEDED, stop_reason, now=now)
+
+
 def fail(session: Session, job: JobRow, stop_reason: StopReason, error: dict[str, Json], *, now: datetime) -> None:
     """The run cannot go on; a cancellation that was asked for before is done all the same."""
     if job.state == JobState.CANCELLING:

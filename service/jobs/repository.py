@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from service.datasets.needs import tells_need
 from service.jobs.errors import JobNotFound
 from service.jobs.ids import JobId
-from service.jobs.states import TERMINAL, JobState
+from service.jobs.states import TERMINAL, JobKind, JobState
 from service.jobs.tables import JobPlanRow, JobRow, JobStateRow
 
 
@@ -28,10 +28,11 @@ def hold(session: Session, job_id: JobId) -> JobRow:
     return job
 
 
-def in_states(states: Sequence[JobState] | None) -> Select[JobRow]:
-    """The jobs in one of these states, or all."""
+def matching(states: Sequence[JobState] | None, kinds: Sequence[JobKind] | None) -> Select[JobRow]:
+    """The jobs in one of these states and of one of these kinds; without any, all."""
     query = select(JobRow)
-    return query.where(JobRow.state.in_(states)) if states else query
+    query = query.where(JobRow.state.in_(states)) if states else query
+    return query.where(JobRow.kind.in_(kinds)) if kinds else query
 
 
 def plans(session: Session, job_ids: Iterable[JobId]) -> Mapping[JobId, JobPlanRow]:

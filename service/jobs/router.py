@@ -12,7 +12,7 @@ from service.jobs.creation import Bounds, create, plan
 from service.jobs.errors import JobIsCancelling, JobIsNotOver, JobIsOver, JobIsPausing, JobNotFound
 from service.jobs.ids import JobId, JobIdPath
 from service.jobs.schemas import JobSpec, JobView
-from service.jobs.states import JobState
+from service.jobs.states import JobKind, JobState
 from service.jobs.tables import JobRow
 from service.jobs.views import view, views
 from service.kit.database import Database, database_now
@@ -27,16 +27,20 @@ from service.settings import Settings
 router = feature_router("jobs", "Training runs: what is asked, where each stands, and what can be asked of it.")
 
 States = Annotated[list[JobState] | None, Query(description="Only jobs in this state; may be given several times.")]
+Kinds = Annotated[list[JobKind] | None, Query(description="Only jobs of this kind; may be given several times.")]
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the end of the job before answering.")]
 
 
-@router.post("/v1/jobs", status_code=201, dependencies=[Idempotent], summary="Train a network")
+@router.post(
+    "/v1/jobs", status_code=201, dependencies=[Idempotent], summary="Train a network, or find its learning rate"
+)
 def create_job(
     request: Request, response: Response, *, snapshot: ReadSession, session: WriteSession, body: JobSpec
 ) -> JobView:
     """The job waits in the queue when this answers; a worker takes it as soon as one is free.
 
-    Everything but `dataset` and `target` has a default, and `spec` in the answer shows those that were taken.
+    Everything but `dataset` and `target` has a default, and `spec` in the answer shows those that were taken. With
+    `"kind": "learning_rate_range"` no model is made: the job measures which learning rate suits what is described.
     """
     settings: Settings = request.app.state.settings
     bounds = Bounds(settings.max_parameters, settings.job_seconds, settings.job_memory_mb)
@@ -47,9 +51,9 @@ def create_job(
 
 
 @router.get("/v1/jobs", summary="The jobs")
-def list_jobs(session: ReadSession, paging: Paging, state: States = None) -> Page[JobView]:
+def list_jobs(session: ReadSession, paging: Paging, state: States = None, kind: Kinds = None) -> Page[JobView]:
     """All jobs, the newest first."""
-    rows = fetch_page(session, repository.in_states(state), JobRow.id, paging)
+    rows = fetch_page(session, repository.matching(state, kind), JobRow.id, paging)
     shown = {job.id: shown for job, shown in zip(rows.rows, views(session, rows.rows), strict=True)}
     return rows.page(lambda job: shown[job.id], lambda job: job.id)
 

@@ -7,7 +7,8 @@ from pydantic.config import JsonDict
 
 from core.arrays import Model
 from core.experiment import ExperimentSpec
-from service.jobs.states import JobState, StopReason
+from core.training.range_test import LearningRateRange, RangeResult
+from service.jobs.states import JobKind, JobState, StopReason
 from service.kit.clock import Time
 from service.kit.http.schemas import StrictModel
 from service.kit.http.strict_json import Json
@@ -53,9 +54,20 @@ _EXAMPLE: JsonDict = {
 
 
 class JobSpec(ExperimentSpec):
-    """A training run: what is learned from which data set, how, and with which bounds."""
+    """A run: what is learned from which data set, how, and with which bounds.
+
+    A job of the kind `learning_rate_range` trains nothing. It updates the same network by the same batches, optimizer
+    and clipping while the rate grows in every update, and its `result` suggests a rate: where the loss fell most
+    steeply. `epochs`, `schedule`, `early_stopping` and `checkpoints` are for jobs that train.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    kind: JobKind = "training"
+    """Whether to train a model, or to measure which learning rate suits it."""
+
+    learning_rate_range: LearningRateRange | None = None
+    """Rates and length of a job of that kind; left out, 100 updates from 1e-7 to 10."""
 
     dataset: Annotated[str, Field(max_length=64)]
     """Id of the data set."""
@@ -74,11 +86,13 @@ class JobSpec(ExperimentSpec):
     def experiment_spec(self) -> ExperimentSpec:
         """The part that the core understands."""
         named = {name: getattr(self, name) for name in ExperimentSpec.model_fields}
+        if self.kind == "learning_rate_range":
+            named["learning_rate_range"] = self.learning_rate_range or LearningRateRange()
         return ExperimentSpec.model_construct(self.model_fields_set & named.keys(), **named)
 
 
 class Progress(StrictModel):
-    """How far a job has come."""
+    """How far a job has come; the points of a range test are counted as epochs."""
 
     epoch: int = Field(description="Epochs that are done, with their checkpoint stored.")
     epochs: int = Field(description="Epochs at most.")
@@ -115,9 +129,10 @@ class JobError(StrictModel):
 
 
 class JobView(StrictModel):
-    """A training run and where it stands."""
+    """A run and where it stands."""
 
     id: str
+    kind: JobKind
     name: str
     state: JobState
     terminal: bool = Field(description="Whether the job is over; then it never changes again.")
@@ -128,6 +143,7 @@ class JobView(StrictModel):
     state_history: list[StateChange]
     error: JobError | None
     model: str | None = Field(description="Id of the model that the job has made.")
+    result: RangeResult | None = Field(description="What a range test has found; null for jobs that train.")
     dataset: str
     seed: int
     spec: dict[str, Any] = Field(description="What was asked, with every default written out; it can be posted again.")
@@ -141,3 +157,8 @@ class JobView(StrictModel):
 def job_error(fields: dict[str, Json] | None) -> JobError | None:
     """The error as it stands in the job's row."""
     return None if fields is None else JobError.model_validate(fields)
+
+
+def job_result(fields: dict[str, Json] | None) -> RangeResult | None:
+    """The result as it stands in the job's row."""
+    return None if fields is None else RangeResult.model_validate(fields)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal
 
+from core.training.events import RangeEnd
+
 
 class JobState(StrEnum):
     """Where a job stands."""
@@ -18,16 +20,22 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
-StopReason = Literal[
-    "max_epochs",
-    "early_stopping",
-    "diverged",
-    "time_limit",
-    "memory_limit",
-    "cancelled_by_user",
-    "worker_lost",
-    "error",
-]
+JobKind = Literal["training", "learning_rate_range"]
+"""What a job does: train a model, or measure which learning rate suits one."""
+
+StopReason = (
+    Literal[
+        "max_epochs",
+        "early_stopping",
+        "diverged",
+        "time_limit",
+        "memory_limit",
+        "cancelled_by_user",
+        "worker_lost",
+        "error",
+    ]
+    | RangeEnd
+)
 """Why a job is over."""
 
 NEXT: Mapping[JobState, frozenset[JobState]] = {

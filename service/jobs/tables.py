@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Double, Enum, ForeignKey, Index, Integer, Str
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.jobs.ids import JobId
-from service.jobs.states import JobState, StopReason
+from service.jobs.states import JobKind, JobState, StopReason
 from service.kit.database import Base, Id, JsonText, UtcTime
 from service.kit.http.strict_json import Json
 
@@ -23,6 +23,7 @@ class JobRow(Base):
     __tablename__ = "jobs"
 
     id: Mapped[JobId] = mapped_column(Id, primary_key=True)
+    kind: Mapped[JobKind] = mapped_column(String(32), server_default="training", default="training")
     name: Mapped[str] = mapped_column(String(200))
     dataset_id: Mapped[str] = mapped_column(Id, index=True)
     validation_dataset_id: Mapped[str | None] = mapped_column(Id, index=True)
@@ -32,6 +33,9 @@ class JobRow(Base):
     stop_reason: Mapped[StopReason | None] = mapped_column(String(32))
     error: Mapped[dict[str, Json] | None] = mapped_column(JsonText)
     model_id: Mapped[str | None] = mapped_column(Id)
+    result: Mapped[dict[str, Json] | None] = mapped_column(JsonText)
+    """What a job has found that makes no model."""
+
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)

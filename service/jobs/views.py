@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from service.jobs import repository
-from service.jobs.schemas import JobView, Progress, QueuePlace, StateChange, job_error
+from service.jobs.schemas import JobView, Progress, QueuePlace, StateChange, job_error, job_result
 from service.jobs.states import TERMINAL, JobState
 from service.jobs.tables import JobPlanRow, JobRow, JobStateRow
 
@@ -27,6 +27,7 @@ def views(session: Session, jobs: Sequence[JobRow]) -> list[JobView]:
 def _view(job: JobRow, plan: JobPlanRow, history: Sequence[JobStateRow], position: int | None) -> JobView:
     return JobView(
         id=job.id,
+        kind=job.kind,
         name=job.name,
         state=job.state,
         terminal=job.state in TERMINAL,
@@ -37,6 +38,7 @@ def _view(job: JobRow, plan: JobPlanRow, history: Sequence[JobStateRow], positio
         state_history=[StateChange(state=row.state, at=row.at, reason=row.reason) for row in history],
         error=job_error(job.error),
         model=job.model_id,
+        result=job_result(job.result),
         dataset=job.dataset_id,
         seed=plan.spec["seed"],
         spec=plan.spec,

@@ -5,6 +5,8 @@ its checkpoint in the same transaction, and the same checkpoints are kept in the
 """
 
 import time
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,6 +19,7 @@ from service.checkpoints.retention import Retention
 from service.epochs import use_cases as epochs
 from service.jobs.journal import tell
 from service.jobs.leases import Lease, held
+from service.jobs.states import TERMINAL
 from service.jobs.tables import JobRow
 from service.kit import blobs
 from service.kit.clock import rfc3339
@@ -49,9 +52,13 @@ class _Waiting:
 
 
 class Recorder:
-    """Writes what one attempt does, as long as it holds the job."""
+    """Writes what one attempt does, as long as it holds the job.
 
-    def __init__(self, database: Database, lease: Lease, retention: Retention, used_seconds: float) -> None:
+    Without a retention nobody asks for any checkpoint but the one that the next attempt would go on from: then only
+    the last epoch of a write has one, and it is gone when the job is over.
+    """
+
+    def __init__(self, database: Database, lease: Lease, retention: Retention | None, used_seconds: float) -> None:
         self._database = database
         self._lease = lease
         self._retention = retention
@@ -66,16 +73,23 @@ class Recorder:
         self._waiting.checkpoints[0] = checkpoint
         self.flush()
 
-    def add(self, ended: EpochEnded, checkpoint: Checkpoint) -> None:
+    def add(self, ended: EpochEnded, checkpoint: Callable[[], Checkpoint]) -> None:
         """Remember an epoch, and write it, with those before it, when it is time. Raises Replaced."""
         waiting = self._waiting
         waiting.epochs.append(ended)
-        waiting.checkpoints[ended.epoch] = checkpoint
-        kept = self._retention.epochs(ended.epoch, ended.best_epoch)
+        is_due = time.monotonic() - self._written >= max(SHORTEST_SECONDS, self._write_seconds / LARGEST_SHARE)
+        if self._retention is None and not is_due:
+            return
+        waiting.checkpoints[ended.epoch] = checkpoint()
+        kept = self._kept(ended.epoch, ended.best_epoch)
         waiting.checkpoints = {epoch: one for epoch, one in waiting.checkpoints.items() if epoch in kept}
-        pause = max(SHORTEST_SECONDS, self._write_seconds / LARGEST_SHARE)
-        if time.monotonic() - self._written >= pause or waiting.size_bytes >= MOST_WAITING_BYTES:
+        if is_due or waiting.size_bytes >= MOST_WAITING_BYTES:
             self.flush()
+
+    def drop_unfinished(self) -> None:
+        """Forget the epochs that have no checkpoint to go on from: the next attempt runs them again."""
+        newest = max(self._waiting.checkpoints, default=0)
+        self._waiting.epochs = [ended for ended in self._waiting.epochs if ended.epoch <= newest]
 
     def flush(self) -> None:
         """Write all that waits, in one transaction. Raises Replaced."""
@@ -99,8 +113,12 @@ class Recorder:
             if ended.epoch in waiting.checkpoints:
                 self._keep(session, job, waiting.checkpoints[ended.epoch], now)
         if waiting.epochs:
-            kept = self._retention.epochs(job.epoch, job.best_epoch)
-            self._retired.update(checkpoints.drop_others(session, job, kept))
+            self._retire(session, job, self._kept(job.epoch, job.best_epoch))
+
+    def leave(self, session: Session, job: JobRow) -> None:
+        """Drop what only another attempt would have needed, once the job is over."""
+        if self._retention is None and job.state in TERMINAL:
+            self._retire(session, job, set())
 
     def clear(self) -> None:
         """All that waited has been written."""
@@ -112,6 +130,12 @@ class Recorder:
             with self._database.writing() as session:
                 blobs.collect_unreferenced(session, among=self._retired)
             self._retired = {}
+
+    def _kept(self, last: int, best: int | None) -> AbstractSet[int]:
+        return {last} if self._retention is None else self._retention.epochs(last, best)
+
+    def _retire(self, session: Session, job: JobRow, kept: AbstractSet[int]) -> None:
+        self._retired.update(checkpoints.drop_others(session, job, kept))
 
     def _keep(self, session: Session, job: JobRow, checkpoint: Checkpoint, now: datetime) -> None:
         row = checkpoints.keep(session, job, checkpoint, now)

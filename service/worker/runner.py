@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from core.errors import CoreError
 from core.experiment import Experiment
 from core.training.events import Ended, EpochEnded
+from core.training.range_test import RangeResult, RangeTest
 from core.training.run import Run
 from service.checkpoints import use_cases as checkpoints
 from service.checkpoints.retention import Retention
@@ -132,7 +133,7 @@ class Attempt:
             match event:
                 case EpochEnded():
                     with unlimited_growth():
-                        recorder.add(event, run.checkpoint())
+                        recorder.add(event, run.checkpoint)
                 case Ended():
                     return self._ended(event, experiment, run)
         raise AssertionError("a run ends by saying so")
@@ -142,28 +143,38 @@ class Attempt:
         with self._database.reading() as session:
             spec = JobSpec.model_validate_json(json.dumps(session.get_one(JobPlanRow, self._lease.job_id).spec))
             used_seconds = session.get_one(JobRow, self._lease.job_id).used_seconds
-            retention = Retention(spec.checkpoints.every_epochs, spec.checkpoints.keep)
+            trains = spec.kind == "training"
+            retention = Retention(spec.checkpoints.every_epochs, spec.checkpoints.keep) if trains else None
             self._recorder = Recorder(self._database, self._lease, retention, used_seconds)
             return resolve_for(session, spec, self._settings.max_parameters)
 
-    def _restored(self, experiment: Experiment) -> Run:
+    def _restored(self, experiment: Experiment) -> Run | RangeTest:
         """The run, after the last epoch that was written; a new one is written as it is before training."""
-        run, recorder = experiment.run(), self._recorder
+        run = experiment.run() if experiment.spec.learning_rate_range is None else experiment.range_test()
+        recorder = self._recorder
         assert recorder is not None
         with self._database.reading() as session:
             job = session.get_one(JobRow, self._lease.job_id)
             rows = {row.epoch: row for row in checkpoints.stored(session, job)}
             if rows:
-                best = rows.get(job.best_epoch or 0)
-                best_weights = checkpoints.load(session, best).weights if best and job.best_epoch else None
+                last = checkpoints.load(session, rows[job.epoch])
                 with unlimited_growth():
-                    run.restore(checkpoints.load(session, rows[job.epoch]), best_weights)
+                    match run:
+                        case RangeTest():
+                            run.restore(last)
+                        case Run():
+                            best = rows.get(job.best_epoch or 0)
+                            best_weights = checkpoints.load(session, best).weights if best and job.best_epoch else None
+                            run.restore(last, best_weights)
         if not rows:
             with unlimited_growth():
                 recorder.start(run.checkpoint())
         return run
 
-    def _ended(self, ended: Ended, experiment: Experiment, run: Run) -> Conclusion:
+    def _ended(self, ended: Ended, experiment: Experiment, run: Run | RangeTest) -> Conclusion:
+        assert self._recorder is not None
+        if ended.reason == "interrupted":
+            self._recorder.drop_unfinished()
         match ended.reason:
             case "interrupted" if self._wishes.heartbeat.state == JobState.RUNNING and self._wishes.is_time_up():
                 return _failure("time_limit", {"detail": "The job has used up the running time of its limit."})
@@ -173,7 +184,11 @@ class Attempt:
                 facts: dict[str, Json] = {"detail": _sentence(ended.detail), "node": ended.node, "step": ended.step}
                 return _failure("diverged", facts)
             case "max_epochs" | "early_stopping":
+                assert isinstance(run, Run)
                 return self._success(ended.reason, experiment, run)
+            case "last_step" | "loss_exploded" | "loss_not_finite":
+                assert isinstance(run, RangeTest)
+                return _report(run.result())
 
     def _success(self, reason: StopReason, experiment: Experiment, run: Run) -> Conclusion:
         with unlimited_growth():
@@ -207,6 +222,8 @@ class Attempt:
             if self._recorder is not None:
                 self._recorder.write(session, job, now)
             conclusion(session, job, now)
+            if self._recorder is not None:
+                self._recorder.leave(session, job)
         if self._recorder is not None:
             self._recorder.clear()
             self._recorder.collect()
@@ -214,6 +231,16 @@ class Attempt:
 
 def _return(session: Session, job: JobRow, now: datetime) -> None:
     leases.give_back(session, job, "its worker was shut down", now=now)
+
+
+def _report(result: RangeResult) -> Conclusion:
+    def conclude(session: Session, job: JobRow, now: datetime) -> None:
+        if job.state == JobState.CANCELLING:
+            leases.give_back(session, job, "cancelled by the user", now=now)
+        else:
+            leases.report(session, job, result.stopped_because, result.model_dump(mode="json"), now=now)
+
+    return conclude
 
 
 def _failure(stop_reason: StopReason, facts: dict[str, Json]) -> Conclusion:

@@ -17,6 +17,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import fused
+from service.checkpoints import use_cases as checkpoints
 from service.jobs import leases, queue
 from service.jobs.leases import Replaced, held
 from service.kit import blobs
@@ -174,6 +175,7 @@ class Supervisor:
         """Free the bytes that nothing refers to any more: of deleted things, and of runners that were killed."""
         if time.monotonic() >= self._collect_at:
             with self._database.writing() as session:
+                checkpoints.drop_unneeded(session)
                 blobs.collect_unreferenced(session)
             self._collect_at = time.monotonic() + COLLECT_SECONDS
 

@@ -67,7 +67,9 @@ def steps_through(body: Json, loc: Sequence[Step], *, last_is_name: bool) -> lis
     tagged: object = None
     for index, step in enumerate(loc):
         last = index == len(loc) - 1
-        if isinstance(value, dict) and value is not tagged and step in _tags_of(value) and not (last and last_is_name):
+        # The body itself is never one of a union: its tag may be called as one of its members.
+        is_whole = value is tagged or value is body
+        if isinstance(value, dict) and not is_whole and step in _tags_of(value) and not (last and last_is_name):
             # One tag an object: after it, the same word is a member that happens to be called so.
             tagged = value
         elif _leads_on(value, step):

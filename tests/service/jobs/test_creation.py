@@ -82,6 +82,57 @@ def test_a_mistake_is_named_by_its_place_and_nothing_is_stored(
     assert count(database) == 0
 
 
+@pytest.mark.parametrize("ends", [{"from": 2.0, "to": 1.0}, {"from": 20.0}, {"to": 1e-7}, {"from": 1.0, "to": 1.0}])
+def test_the_rates_of_a_range_test_have_to_grow(client: TestClient, iris: str, ends: dict[str, float]) -> None:
+    answer = post(client, dataset=iris, target="species", kind="learning_rate_range", learning_rate_range=ends)
+    (error,) = answer.json()["errors"]
+    assert error["pointer"].startswith("/learning_rate_range")
+    assert "larger than `from`" in error["detail"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "at"),
+    [({"from": 0}, "/from"), ({"steps": 5}, "/steps"), ({"lowest": 0.1}, "/lowest"), ({"to": "1"}, "/to")],
+)
+def test_a_mistake_in_a_range_is_named_by_its_place(
+    client: TestClient, iris: str, wrong: dict[str, Any], at: str
+) -> None:
+    answer = post(client, dataset=iris, target="species", kind="learning_rate_range", learning_rate_range=wrong)
+    assert [error["pointer"] for error in answer.json()["errors"]] == [f"/learning_rate_range{at}"]
+
+
+def test_a_range_test_refuses_what_only_training_has_and_all_other_mistakes_with_it(
+    client: TestClient, database: Database, iris: str
+) -> None:
+    training = {
+        "epochs": 5,
+        "schedule": {"kind": "constant"},
+        "early_stopping": {"patience": 3},
+        "checkpoints": {"keep": 3},
+    }
+    answer = post(
+        client, dataset=iris, target="species", kind="learning_rate_range", limits={"seconds": 10**8}, **training
+    )
+    assert answer.status_code == 422
+    assert {error["pointer"] for error in answer.json()["errors"]} == {"/limits/seconds", *(f"/{n}" for n in training)}
+    wrong = post(client, dataset=iris, target="species", learning_rate_range={})
+    assert [error["pointer"] for error in wrong.json()["errors"]] == ["/learning_rate_range"]
+    assert count(database) == 0
+
+
+def test_a_range_test_says_what_it_will_do_and_can_be_posted_again(client: TestClient, iris: str) -> None:
+    first = post(client, dataset=iris, target="species", kind="learning_rate_range")
+    job = first.json()
+    assert first.status_code == 201
+    assert (job["kind"], job["result"], job["progress"]["epochs"]) == ("learning_rate_range", None, 100)
+    assert job["spec"]["learning_rate_range"] == {"from": 1e-7, "to": 10.0, "steps": 100}
+    assert (job["spec"]["epochs"], job["spec"]["schedule"], job["spec"]["early_stopping"]) == (None, None, None)
+    assert "The learning rate grows from 1e-07 to 10 in 100 updates" in job["notes"][-1]
+    again = post(client, **job["spec"])
+    assert again.status_code == 201
+    assert again.json()["spec"] == job["spec"]
+
+
 def test_mistakes_of_different_kinds_are_named_at_once(client: TestClient, iris: str) -> None:
     answer = post(client, dataset=iris, target="species", features=["nothing"], limits={"seconds": 10**8})
     assert {error["pointer"] for error in answer.json()["errors"]} == {"/features/0", "/limits/seconds"}
@@ -109,7 +160,7 @@ def test_a_data_set_is_kept_while_a_job_needs_it(client: TestClient, iris: str) 
     assert client.get(f"/v1/jobs/{job}").json()["dataset"] == iris
 
 
-def test_jobs_are_listed_newest_first_and_by_state(client: TestClient, iris: str) -> None:
+def test_jobs_are_listed_newest_first_by_state_and_by_kind(client: TestClient, iris: str) -> None:
     jobs = [post(client, dataset=iris, target="species", seed=seed).json()["id"] for seed in range(3)]
     client.post(f"/v1/jobs/{jobs[1]}/cancel")
     everything = client.get("/v1/jobs").json()
@@ -119,6 +170,10 @@ def test_jobs_are_listed_newest_first_and_by_state(client: TestClient, iris: str
     both = client.get("/v1/jobs?state=cancelled&state=queued&limit=2").json()
     assert [job["id"] for job in both["data"]] == [jobs[2], jobs[1]]
     assert both["has_more"] is True
+    measured = post(client, dataset=iris, target="species", kind="learning_rate_range").json()["id"]
+    assert [job["id"] for job in client.get("/v1/jobs?kind=learning_rate_range").json()["data"]] == [measured]
+    assert client.get("/v1/jobs?kind=training&state=cancelled").json()["data"][0]["kind"] == "training"
+    assert client.get("/v1/jobs?kind=tuning").status_code == 422
     answer = client.get("/v1/jobs?state=resting")
     assert answer.status_code == 422
     assert "queued" in str(answer.json()["errors"][0])

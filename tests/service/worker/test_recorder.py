@@ -1,21 +1,24 @@
 """What a runner writes, as it finds its way into the database."""
 
 import json
+import time
 from collections.abc import Callable
 
 import pytest
 from sqlalchemy import update
 
 from core.training.events import EpochEnded
+from core.training.range_test import RangeTest
 from core.training.run import Run
 from service.checkpoints.retention import Retention
 from service.checkpoints.tables import CheckpointRow
-from service.checkpoints.use_cases import stored
+from service.checkpoints.use_cases import drop_unneeded, stored
 from service.epochs.use_cases import curves
 from service.jobs import repository
 from service.jobs.creation import resolve_for
 from service.jobs.leases import Lease, Replaced
 from service.jobs.schemas import JobSpec
+from service.jobs.states import JobState
 from service.jobs.tables import EventRow, JobPlanRow, JobRow
 from service.kit import blobs
 from service.kit.database import Database
@@ -31,6 +34,12 @@ def a_run(database: Database, lease: Lease) -> Run:
         return resolve_for(session, spec, 10**6).run()
 
 
+def a_range_test(database: Database, lease: Lease) -> RangeTest:
+    with database.reading() as session:
+        spec = JobSpec.model_validate_json(json.dumps(session.get_one(JobPlanRow, lease.job_id).spec))
+        return resolve_for(session, spec, 10**6).range_test()
+
+
 def recorder_of(database: Database, lease: Lease) -> Recorder:
     return Recorder(database, lease, RETENTION, used_seconds=0.0)
 
@@ -40,7 +49,7 @@ def train(run: Run, recorder: Recorder, *, writes_every: int) -> None:
     recorder.start(run.checkpoint())
     for event in run.events():
         if isinstance(event, EpochEnded):
-            recorder.add(event, run.checkpoint())
+            recorder.add(event, run.checkpoint)
             if event.epoch % writes_every == 0:
                 recorder.flush()
     recorder.flush()
@@ -66,7 +75,7 @@ def test_the_last_epoch_written_always_has_its_checkpoint(database: Database, a_
     recorder.start(run.checkpoint())
     for event in run.events():
         if isinstance(event, EpochEnded):
-            recorder.add(event, run.checkpoint())
+            recorder.add(event, run.checkpoint)
             recorder.flush()
             with database.reading() as session:
                 job = repository.find(session, lease.job_id)
@@ -92,13 +101,44 @@ def test_a_replaced_runner_writes_nothing_at_all(database: Database, a_lease: AL
         session.execute(update(JobRow).values(nonce="another"))
     ended = next(event for event in run.events())
     assert isinstance(ended, EpochEnded)
-    recorder.add(ended, run.checkpoint())
+    recorder.add(ended, run.checkpoint)
     with pytest.raises(Replaced):
         recorder.flush()
     with database.reading() as session:
         job = repository.find(session, lease.job_id)
         assert curves(session, job).epoch == []
         assert [row.epoch for row in stored(session, job)] == [0]
+
+
+def test_without_a_retention_only_the_last_point_written_can_be_gone_on_from(
+    database: Database, a_lease: ALease
+) -> None:
+    lease = a_lease(kind="learning_rate_range", epochs=None)
+    test, recorder = a_range_test(database, lease), Recorder(database, lease, None, used_seconds=0.0)
+    recorder.start(test.checkpoint())
+    for event in test.events():
+        if isinstance(event, EpochEnded) and event.epoch <= 20:
+            recorder._written = time.monotonic() if event.epoch % 8 else 0.0
+            recorder.add(event, test.checkpoint)
+    with database.reading() as session:
+        job = repository.find(session, lease.job_id)
+        assert job.epoch == 16
+        assert [row.epoch for row in stored(session, job)] == [16]
+    recorder.drop_unfinished()
+    recorder.flush()
+    with database.reading() as session:
+        assert repository.find(session, lease.job_id).epoch == 16
+
+
+def test_checkpoints_of_a_range_test_that_is_over_are_collected(database: Database, a_lease: ALease) -> None:
+    measuring, training = a_lease(kind="learning_rate_range", epochs=None), a_lease()
+    Recorder(database, measuring, None, used_seconds=0.0).start(a_range_test(database, measuring).checkpoint())
+    recorder_of(database, training).start(a_run(database, training).checkpoint())
+    for state, kept in ((JobState.PAUSED, 2), (JobState.CANCELLED, 1)):
+        with database.writing() as session:
+            session.execute(update(JobRow).values(state=state))
+            drop_unneeded(session)
+            assert session.query(CheckpointRow).count() == kept
 
 
 def test_the_bytes_of_retired_checkpoints_are_freed(database: Database, a_lease: ALease) -> None:

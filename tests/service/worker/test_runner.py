@@ -10,6 +10,7 @@ from core.training.events import EpochEnded
 from service.checkpoints.retention import Retention
 from service.checkpoints.use_cases import stored
 from service.datasets.tables import DatasetRow
+from service.epochs.use_cases import curves
 from service.jobs import repository, use_cases
 from service.jobs.creation import resolve_for
 from service.jobs.leases import Lease
@@ -50,6 +51,48 @@ def test_a_run_ends_with_a_model_its_scores_and_the_proof_of_its_gradients(
         assert model.certificate["passed"]
 
 
+def test_a_range_test_ends_with_a_rate_and_without_a_model(
+    settings: Settings, database: Database, a_lease: ALease
+) -> None:
+    lease = a_lease(kind="learning_rate_range", epochs=None)
+    assert run(settings, lease) == DONE
+    job = job_of(database, lease)
+    assert (job.state, job.stop_reason, job.model_id) == (JobState.SUCCEEDED, "loss_exploded", None)
+    assert job.result is not None
+    assert job.result["stopped_because"] == "loss_exploded"
+    with database.reading() as session:
+        curve = curves(session, job)
+        assert curve.epoch == curve.step == list(range(1, job.epoch + 1))
+        assert job.result["suggested_learning_rate"] in curve.learning_rate
+        assert set(curve.training) == {"loss", "smoothed_loss", "penalty"}
+        assert stored(session, job) == []
+        assert session.query(ModelRow).count() == 0
+
+
+def test_a_range_test_that_comes_to_its_end_while_it_is_being_cancelled_is_cancelled(
+    settings: Settings, database: Database, a_lease: ALease
+) -> None:
+    lease = a_lease(kind="learning_rate_range", epochs=None)
+    with database.reading() as session:
+        spec = JobSpec.model_validate_json(json.dumps(session.get_one(JobPlanRow, lease.job_id).spec))
+        test = resolve_for(session, spec, 10**6).range_test()
+    recorder = Recorder(database, lease, None, used_seconds=0.0)
+    recorder.start(test.checkpoint())
+    for event in test.events():
+        if isinstance(event, EpochEnded):
+            recorder.add(event, test.checkpoint)
+    recorder._waiting.checkpoints[event.epoch] = test.checkpoint()
+    recorder.flush()
+    with database.writing() as session:
+        use_cases.cancel(session, lease.job_id, now())
+    # All points are there: it ends by itself before it asks whether to stop.
+    assert run(settings, lease) == DONE
+    job = job_of(database, lease)
+    assert (job.state, job.result) == (JobState.CANCELLED, None)
+    with database.reading() as session:
+        assert stored(session, job) == []
+
+
 def test_early_stopping_gives_the_weights_of_the_best_epoch(
     settings: Settings, database: Database, a_lease: ALease
 ) -> None:
@@ -85,7 +128,7 @@ def test_a_run_that_comes_to_its_end_while_it_is_being_cancelled_makes_no_model(
         trained = resolve_for(session, spec, 10**6).run()
     recorder = Recorder(database, lease, Retention(), used_seconds=0.0)
     recorder.start(trained.checkpoint())
-    recorder.add(next(event for event in trained.events() if isinstance(event, EpochEnded)), trained.checkpoint())
+    recorder.add(next(event for event in trained.events() if isinstance(event, EpochEnded)), trained.checkpoint)
     recorder.flush()
     with database.writing() as session:
         use_cases.cancel(session, lease.job_id, now())
