@@ -31,14 +31,15 @@ def examples(rows: int, seed: int) -> Examples:
     return Examples({"x": x}, {"y": (x[:, 0] > 0).astype(np.int64) + (x[:, 1] > 0)})
 
 
-def a_run(layers: list[dict[str, Any]] | None = None, **spec: Any) -> Run:
+def a_run(layers: list[dict[str, Any]] | None = None, *, losses_in_steps: bool = False, **spec: Any) -> Run:
     losses = [{"kind": "cross_entropy"}]
     network = Network.model_validate(
         {"layers": layers or LAYERS, "losses": losses, "penalties": [{"kind": "l2", "strength": 1e-3}]}
     )
     graph = build(network, Surroundings(inputs={"x": InputSpec(shape=[4])}))
     settings = {"optimizer": {"kind": "adam", "learning_rate": 0.01}, "batch_size": 7, "epochs": 6} | spec
-    return Run(graph, TrainingSpec.model_validate(settings), examples(50, 0), examples(20, 1))
+    told = TrainingSpec.model_validate(settings)
+    return Run(graph, told, examples(50, 0), examples(20, 1), losses_in_steps=losses_in_steps)
 
 
 def in_the_middle_after(run: Run, epoch: int) -> Callable[[], bool]:
@@ -225,3 +226,11 @@ def test_statistics_and_validation_do_not_change_the_bits() -> None:
     without._watch = without._watch.model_copy(update={"monitor": "training.loss"})
     list(with_validation.events()), list(without.events())
     assert with_validation.checkpoint().weights == without.checkpoint().weights
+
+
+def test_losses_that_are_taken_in_every_step_do_not_change_the_bits() -> None:
+    once, always = a_run(), a_run(losses_in_steps=True)
+    for after, within in zip(once.events(), always.events(), strict=True):
+        if isinstance(after, EpochEnded) and isinstance(within, EpochEnded):
+            assert after.training["loss"] == pytest.approx(within.training["loss"], rel=1e-6)
+    assert once.checkpoint().weights == always.checkpoint().weights
