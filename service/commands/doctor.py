@@ -16,6 +16,7 @@ from service.kit.database import database_now, database_time, open_database
 from service.kit.database.engine import normalized_url
 from service.kit.database.sqlite import sqlite
 from service.kit.migrations import is_current
+from service.kit.provenance import provenance
 from service.kit.threads import is_limited_to_one_blas_thread
 from service.settings import Settings
 from service.worker.tables import WorkerRow
@@ -46,6 +47,7 @@ def main(settings: Settings) -> int:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Everything that a job needs, looked at in turn."""
     yield _threads()
+    yield Finding("numbers", str(provenance()))
     url = normalized_url(settings.database_url)
     if url.get_backend_name() == "sqlite":
         yield _sqlite()

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from service.jobs.states import TERMINAL, JobState, StopReason, check_transition
-from service.jobs.tables import EventRow, JobRow, JobStateRow
+from service.jobs.tables import EventRow, JobPlanRow, JobRow, JobStateRow
 from service.kit.clock import rfc3339
 from service.kit.http.strict_json import Json
 
@@ -53,6 +53,13 @@ def end(session: Session, job: JobRow, state: JobState, stop_reason: StopReason,
         "at": rfc3339(now),
     }
     tell(session, job, "end", data, now=now)
+
+
+def note_provenance(session: Session, job: JobRow, provenance: dict[str, Json]) -> None:
+    """Remember what epochs of the job were computed with; the same is remembered once."""
+    plan = session.get_one(JobPlanRow, job.id)
+    if provenance not in plan.provenance:
+        plan.provenance = [*plan.provenance, provenance]
 
 
 def release(job: JobRow) -> None:

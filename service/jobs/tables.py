@@ -91,6 +91,8 @@ class JobPlanRow(Base):
     """The network in node form, without values of parameters."""
 
     preparation: Mapped[dict[str, Json]] = mapped_column(JsonText)
+    provenance: Mapped[list[dict[str, Json]]] = mapped_column(JsonText, server_default="[]", default=list)
+    """What its epochs were computed with: of an undisturbed run one entry, more if workers of other kinds went on."""
 
 
 class JobStateRow(Base):

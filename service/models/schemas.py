@@ -6,6 +6,7 @@ from pydantic import Field
 
 from service.kit.clock import Time
 from service.kit.http.schemas import StrictModel
+from service.kit.provenance import Provenance
 from service.models.tables import ModelRow
 
 
@@ -36,6 +37,9 @@ class ModelView(ModelSummary):
     network: dict[str, Any] = Field(description="In node form, without the values of the parameters.")
     preparation: dict[str, Any] = Field(description="How rows become numbers, fitted on the training rows.")
     certificate: dict[str, Any] | None = Field(description="The check of its gradients.")
+    provenance: list[Provenance] = Field(
+        description="What it was computed with: one entry, or more if workers of other kinds went on with the run."
+    )
 
     @classmethod
     def of(cls, row: ModelRow) -> Self:
@@ -46,6 +50,7 @@ class ModelView(ModelSummary):
             network=row.network,
             preparation=row.preparation,
             certificate=row.certificate,
+            provenance=[Provenance.model_validate(one) for one in row.provenance],
         )
 
 

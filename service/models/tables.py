@@ -27,6 +27,9 @@ class ModelRow(Base):
     network: Mapped[dict[str, Any]] = mapped_column(JsonText, deferred=True, deferred_group="description")
     preparation: Mapped[dict[str, Any]] = mapped_column(JsonText, deferred=True, deferred_group="description")
     certificate: Mapped[dict[str, Any] | None] = mapped_column(JsonText, deferred=True, deferred_group="description")
+    provenance: Mapped[list[dict[str, Any]]] = mapped_column(
+        JsonText, server_default="[]", deferred=True, deferred_group="description"
+    )
     weights: Mapped[str] = mapped_column(BlobDigest(), index=True)
     parameter_count: Mapped[int] = mapped_column(BigInteger)
     scores: Mapped[dict[str, Any]] = mapped_column(JsonText)

@@ -1,6 +1,6 @@
 """What can be done with models: keep one, find some, forget one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ def register(
     weights: bytes,
     scores: Mapping[str, Any],
     certificate: Mapping[str, Any] | None,
+    provenance: Sequence[Mapping[str, Any]],
     now: datetime,
 ) -> ModelId:
     """Keep what a run has learned, as the next version of its name.
@@ -44,6 +45,7 @@ def register(
         parameter_count=experiment.graph.parameter_count,
         scores=dict(scores),
         certificate=None if certificate is None else dict(certificate),
+        provenance=[dict(one) for one in provenance],
         created_at=now,
     )
     session.add(row)

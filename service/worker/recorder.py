@@ -17,7 +17,7 @@ from core.training.events import EpochEnded
 from service.checkpoints import use_cases as checkpoints
 from service.checkpoints.retention import Retention
 from service.epochs import use_cases as epochs
-from service.jobs.journal import tell
+from service.jobs.journal import note_provenance, tell
 from service.jobs.leases import Lease, held
 from service.jobs.states import TERMINAL
 from service.jobs.tables import JobRow
@@ -25,6 +25,7 @@ from service.kit import blobs
 from service.kit.clock import rfc3339
 from service.kit.database import Database, database_now
 from service.kit.http.strict_json import Json
+from service.kit.provenance import provenance
 
 SHORTEST_SECONDS = 0.2
 """Time between two writes at least."""
@@ -113,6 +114,7 @@ class Recorder:
             if ended.epoch in waiting.checkpoints:
                 self._keep(session, job, waiting.checkpoints[ended.epoch], now)
         if waiting.epochs:
+            note_provenance(session, job, provenance().model_dump(mode="json"))
             self._retire(session, job, self._kept(job.epoch, job.best_epoch))
 
     def leave(self, session: Session, job: JobRow) -> None:

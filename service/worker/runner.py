@@ -208,6 +208,7 @@ class Attempt:
                 weights=weights,
                 scores=scores,
                 certificate=certificate,
+                provenance=session.get_one(JobPlanRow, job.id).provenance,
                 now=now,
             )
             leases.succeed(session, job, reason, model_id, now=now)

@@ -24,6 +24,7 @@ from service.kit import blobs
 from service.kit.database import Database, database_now, database_time, open_database, rows_changed
 from service.kit.features import load_tables
 from service.kit.ids import IdKind
+from service.kit.provenance import provenance
 from service.kit.threads import use_one_blas_thread
 from service.settings import Settings
 from service.worker import runner
@@ -219,6 +220,7 @@ def _first_line(error: SQLAlchemyError) -> str:
 
 
 def _warm_up() -> None:
-    """Let the BLAS take its buffers once here, so that no runner has to."""
+    """Let the BLAS take its buffers and be looked at once here, so that no runner has to."""
     square = np.ones((64, 64))
     square.dot(square)
+    provenance()

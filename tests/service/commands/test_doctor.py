@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from sqlalchemy import text
 
@@ -38,6 +39,11 @@ def test_it_misses_migrations_until_they_are_made(empty_database_url: str) -> No
     assert "Run: python -m service migrate" in advice(settings).values()
     assert migrate.main(settings) == 0
     assert list(advice(settings)) == ["workers"]
+
+
+def test_it_tells_what_computes_here(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    doctor.main(settings)
+    assert f"ok   numbers     NumPy {np.__version__}, " in capsys.readouterr().out
 
 
 def test_it_sees_a_database_of_another_version(settings: Settings, database: Database) -> None:

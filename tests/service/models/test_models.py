@@ -17,6 +17,7 @@ from core.experiment import Experiment, ExperimentSpec, resolve
 from service.jobs.ids import JOB_IDS
 from service.kit.clock import now
 from service.kit.database import Database
+from service.kit.provenance import provenance
 from service.models.names import ModelId
 from service.models.use_cases import register
 
@@ -47,6 +48,7 @@ def a_model(database: Database, experiment: Experiment) -> Register:
                 weights=experiment.run().final_weights(),
                 scores={"training": {"loss": 0.5}},
                 certificate={"passed": True},
+                provenance=[provenance().model_dump(mode="json")],
                 now=now(),
             )
 
@@ -107,6 +109,7 @@ def test_a_model_shows_everything_it_consists_of(client: TestClient, a_model: Re
     assert shown["preparation"]["target"]["labels"]["column"] == "class"
     assert shown["scores"] == {"training": {"loss": 0.5}}
     assert shown["certificate"] == {"passed": True}
+    assert shown["provenance"] == [provenance().model_dump(mode="json")]
     assert shown["parameter_count"] == 17
 
 

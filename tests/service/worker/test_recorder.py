@@ -16,12 +16,14 @@ from service.checkpoints.use_cases import drop_unneeded, stored
 from service.epochs.use_cases import curves
 from service.jobs import repository
 from service.jobs.creation import resolve_for
-from service.jobs.leases import Lease, Replaced
+from service.jobs.journal import note_provenance
+from service.jobs.leases import Lease, Replaced, held
 from service.jobs.schemas import JobSpec
 from service.jobs.states import JobState
 from service.jobs.tables import EventRow, JobPlanRow, JobRow
 from service.kit import blobs
 from service.kit.database import Database
+from service.kit.provenance import provenance
 from service.worker.recorder import Recorder
 
 ALease = Callable[..., Lease]
@@ -81,6 +83,18 @@ def test_the_last_epoch_written_always_has_its_checkpoint(database: Database, a_
                 job = repository.find(session, lease.job_id)
                 assert job.epoch == event.epoch
                 assert session.get(CheckpointRow, (job.id, event.epoch)) is not None
+
+
+def test_a_run_remembers_once_what_it_was_computed_with(database: Database, a_lease: ALease) -> None:
+    """Its first epochs come from another machine."""
+    lease = a_lease()
+    with database.writing() as session:
+        for _ in range(2):
+            note_provenance(session, held(session, lease), {"cpu": "another"})
+    train(a_run(database, lease), recorder_of(database, lease), writes_every=1)
+    with database.reading() as session:
+        noted = session.get_one(JobPlanRow, lease.job_id).provenance
+        assert noted == [{"cpu": "another"}, provenance().model_dump(mode="json")]
 
 
 def test_events_count_on_without_a_gap(database: Database, a_lease: ALease) -> None:

@@ -19,6 +19,7 @@ from service.jobs.states import JobState
 from service.jobs.tables import JobPlanRow, JobRow
 from service.kit.clock import now
 from service.kit.database import Database
+from service.kit.provenance import provenance
 from service.models.tables import ModelRow
 from service.settings import Settings
 from service.worker.recorder import Recorder
@@ -49,6 +50,7 @@ def test_a_run_ends_with_a_model_its_scores_and_the_proof_of_its_gradients(
         assert model.scores["test"]["accuracy"] > 0.5
         assert model.certificate is not None
         assert model.certificate["passed"]
+        assert model.provenance == [provenance().model_dump(mode="json")]
 
 
 def test_a_range_test_ends_with_a_rate_and_without_a_model(
