@@ -34,6 +34,7 @@ class Convolution(Op):
     """Whether b (filters,) is added; left out, it is, except where W is given without b."""
 
     axes: ClassVar[int]
+    reads_channels: ClassVar[bool] = True
     shaping: ClassVar[tuple[str, ...]] = ("filters", "kernel", "bias")
 
     @abstractmethod
@@ -102,6 +103,7 @@ class TransposedConvolution(Op):
     """Whether b (filters,) is added; left out, it is, except where W is given without b."""
 
     axes: ClassVar[int]
+    reads_channels: ClassVar[bool] = True
     shaping: ClassVar[tuple[str, ...]] = ("filters", "kernel", "bias")
 
     @abstractmethod

@@ -134,6 +134,9 @@ class Op(Model):
     is_random: ClassVar[bool] = False
     """Whether it draws random numbers in training mode."""
 
+    reads_channels: ClassVar[bool] = False
+    """Whether the first axis of an example counts channels, as in images, and not steps, as in sequences."""
+
     takes_integers: ClassVar[bool] = False
     """Whether its inputs are whole numbers from 0, such as token ids; they come from outside and have no gradient."""
 

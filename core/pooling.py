@@ -26,6 +26,7 @@ class Pool(Op):
     """Every channel of x (c, …) becomes one entry for each window, so y (c, …) is smaller."""
 
     axes: ClassVar[int]
+    reads_channels: ClassVar[bool] = True
 
     @abstractmethod
     def windows(self) -> Sequence[Window]:

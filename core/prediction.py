@@ -6,10 +6,9 @@ import numpy as np
 
 from core.arrays import Array
 from core.classes import Scale, class_log_probabilities
-from core.data.preparation import Preparation
-from core.data.targets import BinaryTarget, ClassTarget, Label, NumberTarget, Prediction
+from core.data.targets import BinaryTarget, ClassTarget, Label, NumberTarget, Prediction, Target
 from core.errors import Invalid, Problem
-from core.graph.graph import Graph
+from core.loss import Loss
 
 
 @dataclass(frozen=True)
@@ -18,55 +17,48 @@ class Predictions:
 
     predictions: list[Prediction]
     probabilities: Array | None
-    """(n, k) for one column of k classes; for several columns of two classes each, that of each column's second."""
+    """(n, k) for one column of k classes, (n, L, k) for L columns of the same classes; for several columns of two
+    classes each, that of each column's second."""
 
     deviations: list[float] | list[list[float]] | None = None
     """Standard deviations in the form of the predictions, where a loss has learned them beside the numbers."""
 
 
-def output_scale(graph: Graph) -> Scale | None:
-    """What the outputs of a classifier are; None for scores without a probability."""
-    return graph.losses[0].output_scale if graph.losses else None
-
-
-def predict(graph: Graph, preparation: Preparation, outputs: Array, *, place: str = "/rows") -> Predictions:
-    """The predictions that the outputs (n, …) of n rows stand for.
+def predict(loss: Loss, target: Target, outputs: Array, *, place: str = "/rows") -> Predictions:
+    """The predictions of a target that the outputs (n, …), which a loss compares with it, stand for.
 
     Raises Invalid, at `/rows/3` unless `place` says otherwise, for a row whose output is not finite.
     """
     _refuse_non_finite(outputs, place)
     # Logits 1e308 apart: their difference overflows to −∞, and the probability is 0 as it should be.
     with np.errstate(over="ignore"):
-        return _decode(graph, preparation, outputs.astype(np.float64), place)
+        return _decode(loss, target, outputs.astype(np.float64), place)
 
 
-def _decode(graph: Graph, preparation: Preparation, outputs: Array, place: str) -> Predictions:
-    scale = output_scale(graph)
-    match preparation.target:
+def _decode(loss: Loss, target: Target, outputs: Array, place: str) -> Predictions:
+    match target:
         case ClassTarget():
-            return _of_classes(preparation, outputs, scale)
+            return _of_classes(target, outputs, loss.output_scale)
         case BinaryTarget():
-            return _of_yes_and_no(preparation, outputs.reshape(len(outputs), -1), scale)
-        case NumberTarget() as target:
-            numbers = preparation.predictions(as_numbers(graph, outputs))
-            return Predictions(numbers, None, _deviations(target, graph, outputs, place))
+            return _of_yes_and_no(target, outputs.reshape(len(outputs), -1), loss.output_scale)
+        case NumberTarget():
+            numbers = target.predictions(as_numbers(loss, outputs))
+            return Predictions(numbers, None, _deviations(loss, target, outputs, place))
 
 
-def as_numbers(graph: Graph, outputs: Array) -> Array:
+def as_numbers(loss: Loss, outputs: Array) -> Array:
     """The outputs as numbers like the targets; where those are probabilities, what the loss takes outputs for."""
-    scale = output_scale(graph)
+    scale = loss.output_scale
     if scale is None:
-        return graph.losses[0].numbers(outputs) if graph.losses else outputs
-    if graph.losses[0].chooses_one and outputs.shape[-1] > 1:
+        return loss.numbers(outputs)
+    if loss.chooses_one and outputs.shape[-1] > 1:
         return np.asarray(np.exp(class_log_probabilities(outputs, scale)))
     return second_class(outputs, scale)
 
 
-def _deviations(
-    target: NumberTarget, graph: Graph, outputs: Array, place: str
-) -> list[float] | list[list[float]] | None:
+def _deviations(loss: Loss, target: NumberTarget, outputs: Array, place: str) -> list[float] | list[list[float]] | None:
     """Standard deviations in the units of the target columns, where the outputs tell them."""
-    found = graph.losses[0].deviations(outputs) if graph.losses else None
+    found = loss.deviations(outputs)
     if found is None:
         return None
     spreads = target.spreads(found)
@@ -80,26 +72,31 @@ def second_class(outputs: Array, scale: Scale) -> Array:
     return probabilities
 
 
-def class_labels(preparation: Preparation) -> list[Label] | None:
-    """The classes in the order of the probabilities, as the column has them; None unless there is just one column."""
-    match preparation.target:
+def class_labels(target: Target) -> list[Label] | None:
+    """The classes in the order of the probabilities, as the columns have them; None for columns of different ones."""
+    match target:
         case ClassTarget(labels=labels) | BinaryTarget(labels=[labels]):
             return [labels.label(index) for index in range(len(labels.classes))]
         case _:
             return None
 
 
-def _of_classes(preparation: Preparation, outputs: Array, scale: Scale | None) -> Predictions:
-    decided = preparation.predictions(outputs.argmax(axis=-1))
-    return Predictions(decided, None if scale is None else np.exp(class_log_probabilities(outputs, scale)))
+def _of_classes(target: ClassTarget, outputs: Array, scale: Scale | None) -> Predictions:
+    """One decision for each column, on the last axis of the outputs."""
+    decided = target.predictions(outputs.argmax(axis=-1))
+    if scale is None:
+        return Predictions(decided, None)
+    probabilities: Array = np.exp(class_log_probabilities(outputs, scale))
+    shape = (len(target.columns),) if target.further else ()
+    return Predictions(decided, probabilities.reshape(len(outputs), *shape, -1))
 
 
-def _of_yes_and_no(preparation: Preparation, outputs: Array, scale: Scale | None) -> Predictions:
+def _of_yes_and_no(target: BinaryTarget, outputs: Array, scale: Scale | None) -> Predictions:
     """Each column decides between its two classes by itself."""
     if scale is None:
-        return Predictions(preparation.predictions((outputs > 0).astype(np.int64)), None)
+        return Predictions(target.predictions((outputs > 0).astype(np.int64)), None)
     second = second_class(outputs, scale)
-    decided = preparation.predictions((second > 0.5).astype(np.int64))
+    decided = target.predictions((second > 0.5).astype(np.int64))
     only = outputs.shape[1] == 1
     return Predictions(decided, np.concatenate([1.0 - second, second], axis=1) if only else second)
 

@@ -179,6 +179,11 @@ def number_of_cell(cell: Cell, *, reads_text: bool = False) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def is_cell(value: object) -> bool:
+    """Whether it is a number, a text, true, false or null, and no list or object."""
+    return type(value) in _CELL_TYPES
+
+
 def text_of(cell: str | int | float | bool) -> str:
     """The category that a cell which is not missing belongs to."""
     if isinstance(cell, bool):

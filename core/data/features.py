@@ -1,6 +1,5 @@
 """How columns become the numbers a network takes: filled in, standardized, one column a category."""
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -8,6 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from core.arrays import Model
+from core.data.choice import Choice
 from core.data.moments import median, moments, standardize
 from core.data.schema import category_counts
 from core.data.table import CategoryColumn, Column, Flags, Floats, Indices, NumberColumn, Table
@@ -25,6 +25,7 @@ MISSING = "(missing)"
 PreparationMode = Literal["auto", "none"]
 
 _SHOWN_ROWS = 10
+_MOST_PROBLEMS = 100
 
 
 class NumberFeature(Model):
@@ -66,8 +67,9 @@ Feature = Annotated[NumberFeature | CategoryFeature, Field(discriminator="kind")
 
 
 class FeaturePreparation(Model):
-    """The features of one network input, fitted on training rows."""
+    """The features of one network input, each column by itself, fitted on training rows."""
 
+    kind: Literal["columns"] = "columns"
     features: list[Feature]
 
     @property
@@ -136,31 +138,31 @@ def _write_categories(feature: CategoryFeature, column: CategoryColumn, into: Fl
         into[column.missing, -1] = 1.0
 
 
-def fit_features(table: Table, training: Indices, columns: Sequence[str], mode: PreparationMode) -> FeaturePreparation:
+def fit_features(table: Table, training: Indices, choice: Choice, mode: PreparationMode) -> FeaturePreparation:
     """The preparation of these columns that the training rows ask for.
 
     With mode `none` the numbers pass as they are. Raises Invalid, with pointers `/features/2`, where they cannot.
     """
     if mode == "none":
-        return _numbers_as_they_are(table, columns)
-    return FeaturePreparation(features=[_fit(table.column(name).take(training)) for name in columns])
+        return _numbers_as_they_are(table, choice)
+    return FeaturePreparation(features=[_fit(table.column(name).take(training)) for name in choice.columns])
 
 
-def _numbers_as_they_are(table: Table, columns: Sequence[str]) -> FeaturePreparation:
+def _numbers_as_they_are(table: Table, choice: Choice) -> FeaturePreparation:
     problems = []
-    for position, name in enumerate(columns):
+    for name, place in zip(choice.columns, choice.places, strict=True):
         column = table.column(name)
         if column.kind != "number":
             detail = f"column {name!r} is a {column.kind} column; without preparation only numbers are taken"
-            problems.append(Problem(pointer("features", position), detail))
+            problems.append(Problem(place, detail))
         elif column.missing.any():
             detail = (
                 f"column {name!r} has {column.missing.sum()} missing values; without preparation nothing fills them"
             )
-            problems.append(Problem(pointer("features", position), detail))
+            problems.append(Problem(place, detail))
     if problems:
-        raise Invalid(problems)
-    return FeaturePreparation(features=[NumberFeature(column=name) for name in columns])
+        raise Invalid(problems[:_MOST_PROBLEMS])
+    return FeaturePreparation(features=[NumberFeature(column=name) for name in choice.columns])
 
 
 def _fit(column: Column) -> Feature:

@@ -1,6 +1,7 @@
 """Mean and standard deviation that neither overflow nor underflow, whatever finite numbers they are of."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,26 @@ def moments(values: Floats) -> Moments:
     # Two neighbouring numbers below 1e-307 differ by less than float64 can hold once scaled back.
     smallest = math.ulp(0.0)
     return Moments(math.ldexp(mean, exponent), max(math.ldexp(deviation, exponent + width), smallest))
+
+
+def pooled(parts: Sequence[Moments], counts: Sequence[int]) -> Moments:
+    """Mean and standard deviation of all values together, out of those of their parts and how many values each has.
+
+    The variance is that within the parts plus that between their means: 2/3 · (1 + 1) + 1/3 · (0 + 4) = 8/3 for
+    (1, 3) and (5). The deviation is exactly 0 if, and only if, all values are equal.
+    """
+    means, deviations = np.array(parts, np.float64).T
+    if means.min() == means.max() and not deviations.any():
+        return Moments(float(means[0]), 0.0)
+    weights = np.array(counts, np.float64) / sum(counts)
+    # Squares of 1e308 overflow and those of 1e-300 vanish; scaling by a power of two is exact.
+    exponent = math.frexp(float(max(np.abs(means).max(), deviations.max())))[1]
+    means, deviations = np.ldexp(means, -exponent), np.ldexp(deviations, -exponent)
+    mean = float(weights @ means)
+    spread = np.hypot(deviations, means - mean)
+    width = math.frexp(float(spread.max()))[1]
+    deviation = math.sqrt(float(weights @ np.square(np.ldexp(spread, -width))))
+    return Moments(math.ldexp(mean, exponent), max(math.ldexp(deviation, exponent + width), math.ulp(0.0)))
 
 
 def median(values: Floats) -> float:

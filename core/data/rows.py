@@ -3,18 +3,20 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
+from core.arrays import Shape, size_of
 from core.data.cells import (
     MOST_PROBLEMS,
     Cell,
     Place,
     cell_problems,
+    is_cell,
     membership_problems,
     numbers_of_cells,
     row_place,
+    shown,
     text_of,
-    width_problems,
 )
 from core.data.numerals import number_of
 from core.data.schema import encode
@@ -58,16 +60,71 @@ def table_from_rows(
     )
 
 
-def table_from_inputs(inputs: Sequence[Sequence[Cell]], forms: Sequence[ColumnForm]) -> Table:
-    """The table of n rows that are lists of cells in the order of these columns. Raises Invalid, at `/inputs/3/1`."""
-    problems = width_problems(inputs, len(forms), "/inputs")
+def table_from_inputs(
+    inputs: Sequence[object], forms: Sequence[ColumnForm], *, shape: Shape = (), place: str = "/inputs"
+) -> Table:
+    """The table of n rows that are lists of cells in the order of these columns, or lists nested by a shape with as
+    many entries.
+
+    Raises Invalid, at `/inputs/3/1` or, in a nested row, at `/inputs/3/0/7/7`.
+    """
+    nested = shape if size_of(shape) == len(forms) else (len(forms),)
+    flat: list[list[Cell]] = []
+    problems: list[Problem] = []
+    for row, cells in enumerate(inputs):
+        found = _flat(cells, nested, f"{place}/{row}", len(forms))
+        if isinstance(found, Problem):
+            problems.append(found)
+        else:
+            flat.append(found)
+        if len(problems) >= MOST_PROBLEMS:
+            break
     if problems:
         raise Invalid(problems)
+
     return _table(
         forms,
-        lambda position: [cells[position] for cells in inputs],
-        lambda position: lambda row: pointer("inputs", row, position),
+        lambda position: [cells[position] for cells in flat],
+        lambda position: lambda row: f"{place}/{row}" + place_in_row(inputs[row], position, nested),
     )
+
+
+def place_in_row(cells: object, position: int, shape: Shape) -> str:
+    """Where the cell of a column stands in a row: `/5`, or in a nested row `/0/7/7`."""
+    return pointer(*(_index_of(position, shape) if _is_nested(cells) else [position]))
+
+
+def _is_nested(cells: object) -> bool:
+    return not isinstance(cells, list) or any(type(cell) is list for cell in cells)
+
+
+def _index_of(position: int, shape: Shape) -> list[int]:
+    """The index of an entry at a row-major position: 7 of (2, 4) is at [1, 3]."""
+    index = []
+    for axis in reversed(shape):
+        position, step = divmod(position, axis)
+        index.append(step)
+    return index[::-1]
+
+
+def _flat(cells: object, shape: Shape, place: str, width: int) -> list[Cell] | Problem:
+    """The cells of one row in a list of this width, or what is wrong with their nesting."""
+    if not isinstance(cells, list) and shape:
+        return Problem(place, f"is no list of {width} cells", got=shown(cells))
+    if isinstance(cells, list) and not _is_nested(cells):
+        if len(cells) != width:
+            return Problem(place, f"has {len(cells)} cells where there are {width} columns")
+        return cells
+    entries: list[tuple[object, str]] = [(cells, place)]
+    for axis in shape:
+        for entry, at in entries:
+            if not isinstance(entry, list) or len(entry) != axis:
+                what = f"{len(entry)} entries" if isinstance(entry, list) else "no list"
+                return Problem(at, f"is {what} where the shape {list(shape)} has {axis}")
+        entries = [
+            (inner, f"{at}/{index}") for entry, at in entries for index, inner in enumerate(cast("list[object]", entry))
+        ]
+    return [cast("Cell", entry) for entry, _ in entries]
 
 
 def _table(
@@ -88,7 +145,7 @@ def _table(
 def _column(form: ColumnForm, cells: Sequence[Cell], place: Place) -> Column:
     if form.kind == "number":
         return NumberColumn(form.name, numbers_of_cells(cells, place))
-    problems = cell_problems(cells, place, lambda cell: not form.takes(cell), "is not a text")
+    problems = cell_problems(cells, place, lambda cell: not is_cell(cell) or not form.takes(cell), "is not a text")
     if problems:
         raise Invalid(problems)
     return encode(form.name, [None if cell is None else text_of(cell) for cell in cells], "category")

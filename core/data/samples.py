@@ -1,7 +1,7 @@
 """Data sets that need no file: points drawn by a formula, and small real sets that come with the package."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Literal
@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.table import CategoryColumn, Floats, NumberColumn, Table
+from core.data.table import CategoryColumn, Floats, Group, NumberColumn, Table
 from core.data.texts import column_of_texts
 from core.errors import Invalid, Problem
 
@@ -31,6 +31,7 @@ class Sample:
     noise: float | None = None
     """Noise of a generated set unless another is asked for; a bundled set has none to choose."""
     licence: str | None = None
+    groups: tuple[Group, ...] = ()
 
 
 def draw_sample(name: str, rows: int | None = None, noise: float | None = None, seed: int | None = None) -> Table:
@@ -55,9 +56,10 @@ def draw_sample(name: str, rows: int | None = None, noise: float | None = None, 
     if problems:
         raise Invalid(problems)
     generator = np.random.default_rng(seed or 0)
-    return _DRAW[name](
+    drawn = _DRAW[name](
         generator, sample.rows if rows is None else rows, (sample.noise or 0.0) if noise is None else noise
     )
+    return Table(drawn.columns, sample.groups)
 
 
 def _bundled(sample: Sample, *choices: float | None) -> Table:
@@ -71,7 +73,7 @@ def _bundled(sample: Sample, *choices: float | None) -> Table:
     text = (resources.files("core.data") / "bundled" / f"{sample.name}.csv").read_text("utf-8")
     names, *rows = csv.reader(text.splitlines())
     columns = zip(names, zip(*rows, strict=True), strict=True)
-    return Table(tuple(column_of_texts(name, cells).column for name, cells in columns))
+    return Table(tuple(column_of_texts(name, cells).column for name, cells in columns), sample.groups)
 
 
 def _xor(generator: np.random.Generator, rows: int, noise: float) -> Table:
@@ -123,6 +125,33 @@ def _sine(generator: np.random.Generator, rows: int, noise: float) -> Table:
     return Table((NumberColumn("x", x), NumberColumn("y", np.sin(x) + noise * generator.standard_normal(rows))))
 
 
+def _adding(generator: np.random.Generator, rows: int, noise: float) -> Table:
+    """The second number to be added is marked in the later half, so that the first must be kept for long.
+
+    Source: Hochreiter & Schmidhuber 1997, "Long short-term memory", section 5.4, in the form of Le, Jaitly & Hinton
+    2015, "A simple way to initialize recurrent networks of rectified linear units", section 4.1.
+    """
+    values, markers = generator.uniform(0, 1, (rows, LENGTH)), np.zeros((rows, LENGTH))
+    each, half = np.arange(rows), LENGTH // 2
+    markers[each, generator.integers(0, half, rows)] = 1.0
+    markers[each, generator.integers(half, LENGTH, rows)] = 1.0
+    total = (values * markers).sum(axis=1) + noise * generator.standard_normal(rows)
+    steps = np.stack([values, markers], axis=2).reshape(rows, -1)
+    return Table((*_numbers(_ADDING.columns, steps), NumberColumn("sum", total)))
+
+
+def _counting(generator: np.random.Generator, rows: int, noise: float) -> Table:
+    tokens = generator.integers(0, VOCABULARY, (rows, LENGTH)).astype(np.float64)
+    count = (tokens == 1).sum(axis=1) + noise * generator.standard_normal(rows)
+    return Table((*_numbers(_COUNTING.columns, tokens), NumberColumn("count", count)))
+
+
+def _numbers(names: Sequence[str], values: Floats) -> Iterator[NumberColumn]:
+    """The columns of values (n, d)."""
+    for at, name in enumerate(names):
+        yield NumberColumn(name, values[:, at].copy())
+
+
 def _points(points: Floats, label: NDArray[np.integer], classes: tuple[str, ...]) -> Table:
     """Points (n, 2) as columns x1 and x2, and their classes, sorted as a category column wants them."""
     categories = tuple(sorted(classes))
@@ -136,6 +165,18 @@ def _points(points: Floats, label: NDArray[np.integer], classes: tuple[str, ...]
     )
 
 
+LENGTH = 20
+"""Steps of the sequences of a sample."""
+
+VOCABULARY = 4
+"""Tokens of `counting`, from 0."""
+
+_ADDING = Group(
+    "sequence", tuple(f"{what}_{step}" for step in range(LENGTH) for what in ("value", "marker")), (LENGTH, 2)
+)
+_COUNTING = Group("sequence", tuple(f"token_{step}" for step in range(LENGTH)), (LENGTH,))
+_IMAGE = Group("image", tuple(f"pixel_{row}_{column}" for row in range(8) for column in range(8)), (1, 8, 8))
+
 _DRAW: dict[str, Draw] = {
     "xor": _xor,
     "circles": _circles,
@@ -144,6 +185,8 @@ _DRAW: dict[str, Draw] = {
     "gaussians": _gaussians,
     "linear": _linear,
     "sine": _sine,
+    "adding": _adding,
+    "counting": _counting,
 }
 
 _BSD_CC_BY = "BSD-3-Clause, data CC BY 4.0"
@@ -160,7 +203,34 @@ SAMPLES: dict[str, Sample] = {
         Sample("gaussians", "generated", "Three clouds around the corners of a triangle.", "class", 300, 0.5),
         Sample("linear", "generated", "y = 3 x1 − 2 x2 + 1, and noise.", "y", 200, 0.1),
         Sample("sine", "generated", "y = sin x over one period, and noise.", "y", 200, 0.1),
-        Sample("digits", "bundled", "Handwritten digits, 8 × 8 pixels of 0 to 16.", "digit", 1797, None, _BSD_CC_BY),
+        Sample(
+            "adding",
+            "generated",
+            "20 steps of a number in [0, 1] and a marker; the sum of the two numbers that are marked.",
+            "sum",
+            4000,
+            0.0,
+            groups=(_ADDING,),
+        ),
+        Sample(
+            "counting",
+            "generated",
+            "20 tokens from 0 to 3, for an input of dtype int; how often token 1 occurs.",
+            "count",
+            2000,
+            0.0,
+            groups=(_COUNTING,),
+        ),
+        Sample(
+            "digits",
+            "bundled",
+            "Handwritten digits, 8 × 8 pixels of 0 to 16.",
+            "digit",
+            1797,
+            None,
+            _BSD_CC_BY,
+            groups=(_IMAGE,),
+        ),
         Sample("iris", "bundled", "Sepals and petals of three species of iris.", "species", 150, None, _BSD_CC_BY),
         Sample(
             "penguins", "bundled", "Sizes of three species of penguins, with gaps.", "species", 344, None, "CC0 1.0"

@@ -9,7 +9,7 @@ from core.arrays import Model
 from core.data.moments import median, moments
 from core.data.names import shorten
 from core.data.numerals import number_of
-from core.data.table import CategoryColumn, Column, ColumnKind, Floats, Indices, NumberColumn, Table
+from core.data.table import CategoryColumn, Column, ColumnKind, Floats, Group, Indices, NumberColumn, Table
 from core.errors import Invalid, Problem, pointer
 
 SHOWN_CATEGORIES = 20
@@ -60,6 +60,21 @@ class ColumnProfile(Model):
     """The categories of a category column, sorted; the first 1,000, each cut off after 200 characters."""
     top: list[CategoryCount] | None = None
     """The most frequent of them."""
+
+
+class GroupProfile(Model):
+    """Columns that hold the entries of one array a row; its name stands for all of them in a job."""
+
+    name: str
+    columns: list[str]
+    """In row-major order of the shape."""
+
+    shape: list[int]
+
+
+def profile_groups(groups: Sequence[Group]) -> list[GroupProfile]:
+    """Each group as it is shown to people."""
+    return [GroupProfile(name=group.name, columns=list(group.columns), shape=list(group.shape)) for group in groups]
 
 
 def profile(table: Table) -> list[ColumnProfile]:
@@ -157,7 +172,7 @@ def with_kinds(table: Table, kinds: Mapping[str, ColumnKind]) -> Table:
             problems += [problem.below(pointer("kinds", column.name)) for problem in error.problems]
     if problems:
         raise Invalid(problems)
-    return Table(tuple(columns))
+    return Table(tuple(columns), table.groups)
 
 
 def convert(column: Column, kind: ColumnKind) -> Column:

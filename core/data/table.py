@@ -2,8 +2,9 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -86,17 +87,44 @@ class CategoryColumn:
 Column = NumberColumn | CategoryColumn
 
 
+@dataclass(frozen=True)
+class Group:
+    """Columns that hold the entries of one array a row, in row-major order of its shape: the pixels of an image."""
+
+    name: str
+    columns: tuple[str, ...]
+    shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.shape or min(self.shape) < 1 or math.prod(self.shape) != len(self.columns):
+            raise ValueError(f"group {self.name!r} has {len(self.columns)} columns for the shape {self.shape}")
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """Columns of the same length under different names, in the order they were given."""
 
     columns: tuple[Column, ...]
+    groups: tuple[Group, ...] = ()
+    """Columns that belong together; no group is called as a column or another group is."""
 
     def __post_init__(self) -> None:
         if len({len(column) for column in self.columns}) > 1:
             raise ValueError("the columns of a table are equally long")
-        if len(set(self.names)) < len(self.columns):
+        if len(self._by_name) < len(self.columns):
             raise ValueError("the columns of a table have different names")
+        if len({*self._by_name, *self._groups}) < len(self.columns) + len(self.groups):
+            raise ValueError("no group of a table is called as a column or another group is")
+        if not all(name in self._by_name for group in self.groups for name in group.columns):
+            raise ValueError("a group has a column that the table lacks")
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Column]:
+        return {column.name: column for column in self.columns}
+
+    @cached_property
+    def _groups(self) -> Mapping[str, Group]:
+        return {group.name: group for group in self.groups}
 
     @property
     def rows(self) -> int:
@@ -108,19 +136,21 @@ class Table:
 
     def column(self, name: str) -> Column:
         """The column of that name. Raises KeyError."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise KeyError(name)
+        return self._by_name[name]
+
+    def group(self, name: str) -> Group | None:
+        """The group of that name, if there is one."""
+        return self._groups.get(name)
 
     def select(self, names: Sequence[str]) -> "Table":
-        """The named columns, in that order. Raises KeyError."""
-        by_name = {column.name: column for column in self.columns}
-        return Table(tuple(by_name[name] for name in names))
+        """The named columns, in that order, and the groups that are whole among them. Raises KeyError."""
+        chosen = frozenset(names)
+        groups = (group for group in self.groups if chosen.issuperset(group.columns))
+        return Table(tuple(self._by_name[name] for name in names), tuple(groups))
 
     def take(self, indices: Indices) -> "Table":
         """The rows at these indices, in that order; categories stay as they are."""
-        return Table(tuple(column.take(indices) for column in self.columns))
+        return Table(tuple(column.take(indices) for column in self.columns), self.groups)
 
 
 class CorruptTable(CoreError):
@@ -141,16 +171,29 @@ class _ColumnHeader(BaseModel):
     categories: list[str] | None = None
 
 
+class _GroupHeader(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: str
+    columns: list[int]
+    """Positions, since names of thousands of columns would stand here twice."""
+    shape: list[int]
+
+
 class _Header(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     rows: int
     columns: list[_ColumnHeader]
+    groups: list[_GroupHeader] | None = None
+    """None, and not there, for a table without: as in all tables that were written before there were groups."""
 
 
 def table_to_bytes(table: Table) -> bytes:
     """The table as a mark, a JSON header and little-endian arrays; equal tables give equal bytes."""
-    header = _Header(rows=table.rows, columns=[_header_of(column) for column in table.columns])
+    header = _Header(
+        rows=table.rows, columns=[_header_of(column) for column in table.columns], groups=_group_headers(table)
+    )
     text = json.dumps(header.model_dump(exclude_none=True), separators=(",", ":"), sort_keys=True).encode("ascii")
     text += b" " * (-len(text) % _ALIGNMENT)
     parts = [_MARK, len(text).to_bytes(_LENGTH_BYTES, "little"), text]
@@ -158,6 +201,14 @@ def table_to_bytes(table: Table) -> bytes:
         array = _array_bytes(column)
         parts += [array, bytes(-len(array) % _ALIGNMENT)]
     return b"".join(parts)
+
+
+def _group_headers(table: Table) -> list[_GroupHeader] | None:
+    position = {name: index for index, name in enumerate(table.names)}
+    return [
+        _GroupHeader(name=group.name, columns=[position[name] for name in group.columns], shape=list(group.shape))
+        for group in table.groups
+    ] or None
 
 
 def _header_of(column: Column) -> _ColumnHeader:
@@ -194,7 +245,15 @@ def _parse(content: bytes) -> Table:
         end += size + -size % _ALIGNMENT
     if end != len(content):
         raise ValueError(f"{len(content)} bytes where the header announces {end}")
-    return Table(tuple(columns))
+    return Table(tuple(columns), tuple(_group(one, columns) for one in header.groups or ()))
+
+
+def _group(described: _GroupHeader, columns: Sequence[Column]) -> Group:
+    if not all(0 <= position < len(columns) for position in described.columns):
+        raise ValueError(f"group {described.name!r} has columns beyond the last")
+    return Group(
+        described.name, tuple(columns[position].name for position in described.columns), tuple(described.shape)
+    )
 
 
 def _column(described: _ColumnHeader, array: bytes) -> Column:

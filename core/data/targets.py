@@ -8,16 +8,18 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from core.arrays import Array, Model
+from core.data.choice import Choice
 from core.data.moments import moments, standardize
 from core.data.schema import holds_integers, spell_column
 from core.data.table import CategoryColumn, Column, Floats, Indices, NumberColumn, Table
 from core.errors import CoreError, Invalid, Problem, pointer
 
 TargetEncoding = Literal["class", "binary", "number"]
-"""What the loss takes: class indices (n,), zeros and ones (n, k), or numbers (n, k)."""
+"""What the loss takes: class indices (n,), or (n, L) of L columns; zeros and ones (n, k); or numbers (n, k)."""
 
 Label = str | int
 Prediction = Label | float | list[Label] | list[float]
+"""What is predicted of one row: one value for one column, a list for several."""
 
 MOST_CLASSES = 10_000
 
@@ -65,18 +67,25 @@ class Labels(Model):
 
 
 class ClassTarget(Model):
-    """One column of k classes; the loss takes their indices, (n,)."""
+    """One column of k classes, whose indices the loss takes, (n,); or L columns of the same classes, (n, L)."""
 
     encoding: Literal["class"] = "class"
     labels: Labels
+    further: list[str] = []
+    """More columns of the same classes, such as the words of a sentence."""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return (self.labels.column,)
+        return (self.labels.column, *self.further)
+
+    @property
+    def each(self) -> list[Labels]:
+        """The classes of every column."""
+        return [self.labels.model_copy(update={"column": name}) for name in self.columns]
 
     @property
     def width(self) -> int:
-        """How many outputs the network needs."""
+        """How many outputs the network needs for each decision."""
         return len(self.labels.classes)
 
     @property
@@ -84,11 +93,16 @@ class ClassTarget(Model):
         return self.labels.classes
 
     def apply(self, table: Table) -> NDArray[np.int64]:
-        return self.labels.indices(table)
+        if not self.further:
+            return self.labels.indices(table)
+        return np.stack([labels.indices(table) for labels in self.each], axis=1)
 
     def predictions(self, decided: Array) -> list[Prediction]:
-        """The classes at n indices, (n,)."""
-        return [self.labels.label(index) for index in decided.tolist()]
+        """The classes at n indices, (n,), or lists of those at (n, L)."""
+        rows = decided.reshape(-1, len(self.columns)).tolist()
+        if not self.further:
+            return [self.labels.label(index) for (index,) in rows]
+        return [[self.labels.label(index) for index in row] for row in rows]
 
 
 class BinaryTarget(Model):
@@ -100,6 +114,11 @@ class BinaryTarget(Model):
     @property
     def columns(self) -> tuple[str, ...]:
         return tuple(labels.column for labels in self.labels)
+
+    @property
+    def each(self) -> list[Labels]:
+        """The classes of every column."""
+        return self.labels
 
     @property
     def width(self) -> int:
@@ -198,68 +217,79 @@ def as_categories(column: Column) -> CategoryColumn:
 
 
 def fit_target(
-    table: Table, training: Indices, columns: Sequence[str], encoding: TargetEncoding, *, standardized: bool
+    table: Table, training: Indices, choice: Choice, encoding: TargetEncoding, *, standardized: bool
 ) -> Target:
     """The preparation of these target columns: classes of all rows of the table, scales of the training rows only.
 
     That a class exists is known before anything is learned, so that all rows may name it.
-    Raises Invalid, with pointer `/target`, when the columns do not fit the encoding.
+    Raises Invalid, at the place of the choice, when the columns do not fit the encoding.
     """
+    columns, place = [table.column(name) for name in choice.columns], choice.place
     if encoding == "class":
-        if len(columns) > 1:
-            raise Invalid([Problem("/target", "this loss takes one column of classes", got=list(columns))])
-        return ClassTarget(labels=fit_labels(table.column(columns[0])))
+        return ClassTarget(labels=fit_labels(columns, place), further=list(choice.columns[1:]))
     if encoding == "binary":
-        return BinaryTarget(labels=[_two(fit_labels(table.column(name))) for name in columns])
-    return NumberTarget(scales=[_fit_scale(table.column(name), training, standardized) for name in columns])
+        return BinaryTarget(labels=[_two(fit_labels([column], place), place) for column in columns])
+    return NumberTarget(scales=[_fit_scale(column, training, standardized, place) for column in columns])
 
 
-def fit_labels(column: Column) -> Labels:
-    """The classes that occur in a column of categories or whole numbers, sorted. Raises Invalid."""
-    if column.kind == "text":
-        raise Invalid([_target_problem(column, "holds texts, nearly all different, which are no classes")])
-    if isinstance(column, NumberColumn):
-        classes = [str(value) for value in _whole_numbers(column)]
-    else:
-        used = np.unique(column.codes[~column.missing]).tolist()
-        classes = [column.categories[code] for code in used]
+def fit_labels(columns: Sequence[Column], place: str) -> Labels:
+    """The classes that occur in columns of categories or whole numbers, sorted. Raises Invalid."""
+    for column in columns:
+        if column.kind == "text":
+            raise Invalid([_target_problem(column, place, "holds texts, nearly all different, which are no classes")])
+    numeric = {column.kind == "number" for column in columns}
+    if len(numeric) > 1:
+        detail = "mixes columns of numbers with columns of categories, which have no classes in common"
+        raise Invalid([Problem(place, detail)])
+    classes = _numbers_of(columns, place) if True in numeric else _categories_of(columns)
+    what = f"column {columns[0].name!r} has" if len(columns) == 1 else f"these {len(columns)} columns have together"
     if len(classes) < 2:
-        raise Invalid([_target_problem(column, "has only one class; there is nothing to tell apart")])
+        raise Invalid([Problem(place, f"{what} only one class; there is nothing to tell apart")])
     if len(classes) > MOST_CLASSES:
-        raise Invalid([_target_problem(column, f"has {len(classes)} classes; at most {MOST_CLASSES} are taken")])
-    return Labels(column=column.name, classes=classes, numeric=column.kind == "number")
+        raise Invalid([Problem(place, f"{what} {len(classes)} classes; at most {MOST_CLASSES} are taken")])
+    return Labels(column=columns[0].name, classes=classes, numeric=True in numeric)
 
 
-def _whole_numbers(column: NumberColumn) -> list[int]:
+def _categories_of(columns: Sequence[Column]) -> list[str]:
+    used: set[str] = set()
+    for column in map(as_categories, columns):
+        used.update(column.categories[code] for code in np.unique(column.codes[~column.missing]).tolist())
+    return sorted(used)
+
+
+def _numbers_of(columns: Sequence[Column], place: str) -> list[str]:
+    values: set[int] = set()
+    for column in columns:
+        assert isinstance(column, NumberColumn)
+        values.update(_whole_numbers(column, place))
+    return [str(value) for value in sorted(values)]
+
+
+def _whole_numbers(column: NumberColumn, place: str) -> list[int]:
     values = np.unique(column.values[~column.missing])
     if not holds_integers(values) or (np.abs(values) > _LARGEST_LABEL).any():
-        raise Invalid([_target_problem(column, "holds numbers that are not whole, which are no classes")])
+        raise Invalid([_target_problem(column, place, "holds numbers that are not whole, which are no classes")])
     return [int(value) for value in values.tolist()]
 
 
-def _two(labels: Labels) -> Labels:
+def _two(labels: Labels, place: str) -> Labels:
     if len(labels.classes) > 2:
         detail = (
             f"column {labels.column!r} has {len(labels.classes)} classes; this loss takes two, cross_entropy takes more"
         )
-        raise Invalid([Problem("/target", detail)])
+        raise Invalid([Problem(place, detail)])
     return labels
 
 
-def _fit_scale(column: Column, training: Indices, standardized: bool) -> NumberScale:
+def _fit_scale(column: Column, training: Indices, standardized: bool, place: str) -> NumberScale:
     if not isinstance(column, NumberColumn):
-        raise Invalid(
-            [
-                _target_problem(
-                    column, f"is a {column.kind} column; this loss takes numbers, cross_entropy takes classes"
-                )
-            ]
-        )
+        detail = f"is a {column.kind} column; this loss takes numbers, cross_entropy takes classes"
+        raise Invalid([_target_problem(column, place, detail)])
     if not standardized:
         return NumberScale(column=column.name)
     mean, deviation = moments(column.values[training])
     return NumberScale(column=column.name, mean=mean, deviation=deviation or 1.0)
 
 
-def _target_problem(column: Column, detail: str) -> Problem:
-    return Problem("/target", f"column {column.name!r} {detail}")
+def _target_problem(column: Column, place: str, detail: str) -> Problem:
+    return Problem(place, f"column {column.name!r} {detail}")

@@ -4,32 +4,35 @@
 again with the description it wrote out, and both get the same network, split, preparation and starting bits.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 
 from core.arrays import Array, type_of_precision
-from core.data.preparation import Preparation, rows_with_target, target_columns
+from core.data.choice import rows_with_target
+from core.data.preparation import Preparation, TargetPlan, collect
 from core.data.split import Split, split_indices
 from core.data.table import NumberColumn, Table
 from core.data.targets import TargetEncoding, as_categories
-from core.data.task import choose_encoding
-from core.errors import Invalid, Problem
+from core.errors import Invalid, Problem, pointer
 from core.experiment.assemble import assemble_graph
+from core.experiment.columns import Feed, input_specs, plan_inputs, plan_targets, stated_losses
 from core.experiment.defaults import with_defaults
 from core.experiment.spec import ExperimentSpec
 from core.graph.graph import Graph
 from core.loss import Loss
 from core.monitor import Monitor
+from core.network import InputSpec
 from core.schedules.warmup import Warmup
 from core.training.examples import Examples, small_targets, strange_indices
 from core.training.range_test import LearningRateRange, RangeTest
 from core.training.run import Run
 from core.training.scores import measure_of, score_name
 from core.training.spec import TrainingSpec
+
+_NAMED_COLUMNS = 10
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Experiment:
 
     def run(self) -> Run:
         """A new run, before its first step."""
-        measure = measure_of(self.preparation.target, self.graph.losses[0])
+        measure = measure_of(self.preparation.targets, self.graph)
         return Run(self.graph, self._told(), self.training, self.validation, measure=measure)
 
     def range_test(self) -> RangeTest:
@@ -70,11 +73,11 @@ class _Columns:
 
     rows: Split
     preparation: Preparation
+    inputs: Mapping[str, InputSpec]
     encoding: TargetEncoding
+    """Of the first target."""
+
     notes: tuple[str, ...]
-
-
-Part = TypeVar("Part")
 
 
 def resolve(
@@ -84,28 +87,43 @@ def resolve(
 
     Raises Invalid with every mistake; pointers count from the description (`/target`, `/network/layers/2`).
     """
-    loss = _loss(spec)
-    columns = _columns(spec, table, loss, validates=validation_table is not None)
+    columns = _columns(spec, table, stated_losses(spec), validates=validation_table is not None)
+    preparation = columns.preparation
     validates = validation_table is not None or len(columns.rows.validation) > 0
     chosen = with_defaults(spec, columns.encoding, len(columns.rows.training), has_validation=validates)
-    graph = assemble_graph(chosen, columns.preparation, table, columns.rows.training, max_parameters=max_parameters)
-    _check_monitors(chosen, score_name(columns.preparation.target, graph.losses[0]), validates=validates)
+    training = table.take(columns.rows.training)
+    graph = assemble_graph(chosen, preparation, columns.inputs, training, max_parameters=max_parameters)
+    first = next(iter(preparation.targets))
+    _check_monitors(chosen, score_name(preparation.targets[first], graph.judge_of(first)), validates=validates)
     _check_batch(chosen, graph, len(columns.rows.training))
-    examples = partial(_examples, graph, columns.preparation, chosen)
-    training, validation, test = (examples(whole=table, rows=rows) for rows in columns.rows)
+    examples = partial(_examples, graph, preparation, chosen)
+    learned = examples(whole=table, rows=columns.rows.training)
+    watched, tested = (
+        examples(whole=table, rows=rows) if len(rows) else None for rows in (columns.rows.validation, columns.rows.test)
+    )
     if validation_table is not None:
-        targets = list(columns.preparation.target.columns)
-        validation = examples(whole=validation_table, rows=rows_with_target(validation_table, targets))
+        _check_columns(validation_table, preparation)
+        kept = rows_with_target(validation_table, preparation.target_columns)
+        watched = _of_another(partial(examples, whole=validation_table, rows=kept)) if len(kept) else None
     return Experiment(
         chosen,
         graph,
-        columns.preparation,
-        training,
-        validation if validation.rows else None,
-        test if test.rows else None,
+        preparation,
+        learned,
+        watched,
+        tested,
         columns.rows,
         (*columns.notes, *_notes_on_range(chosen.learning_rate_range)),
     )
+
+
+def split_of(spec: ExperimentSpec, table: Table, losses: Sequence[Loss], *, validates: bool) -> Split:
+    """Which rows of the table went where in an experiment with these losses.
+
+    `validates` says whether another table was for validation. Raises Invalid.
+    """
+    targets = plan_targets(spec, table, losses)
+    return _split(spec, table, _rows_to_learn_from(table, targets), targets, validates=validates)
 
 
 def _check_monitors(spec: ExperimentSpec, score: str | None, *, validates: bool) -> None:
@@ -141,80 +159,73 @@ def _check_batch(spec: ExperimentSpec, graph: Graph, rows: int) -> None:
             raise Invalid([Problem("/batch_size", message, got=spec.batch_size)])
 
 
-def _loss(spec: ExperimentSpec) -> Loss | None:
-    """The loss that decides how the target is encoded. Raises Invalid when both network and job bring one."""
-    own = spec.network.losses if spec.network is not None else None
-    if own and spec.loss is not None:
-        raise Invalid([Problem("/loss", "the network brings its own `losses`; leave one of the two out")])
-    return own[0] if own else spec.loss
-
-
-def _columns(spec: ExperimentSpec, table: Table, loss: Loss | None, *, validates: bool) -> _Columns:
-    """Judge target, split and features together, so that all their mistakes are named at once."""
+def _columns(spec: ExperimentSpec, table: Table, losses: Sequence[Loss], *, validates: bool) -> _Columns:
+    """Judge targets, split and features together, so that all their mistakes are named at once."""
+    targets = plan_targets(spec, table, losses)
+    columns = {name for plan in targets.values() for name in plan.choice.columns}
+    kept = _rows_to_learn_from(table, targets)
     problems: list[Problem] = []
-    targets = _gather(problems, lambda: target_columns(table, spec.target))
-    if targets is None:
+    rows = collect(problems, lambda: _split(spec, table, kept, targets, validates=validates), "/split")
+    feed = collect(problems, lambda: plan_inputs(spec, table, columns, losses))
+    preparation = (
+        None if feed is None else collect(problems, partial(_fit, spec, table, feed, targets, rows=rows, kept=kept))
+    )
+    if rows is None or feed is None or preparation is None:
         raise Invalid(problems)
-    kind = loss.kind if loss else None
-    encoding = choose_encoding([table.column(name) for name in targets], kind)
-    kept = rows_with_target(table, targets)
+    widths = {name: len(one.names) for name, one in preparation.inputs.items()}
+    notes = _notes(targets, table, len(kept), preparation)
+    encoding = next(iter(targets.values())).encoding
+    return _Columns(rows, preparation, input_specs(feed.plans, widths), encoding, notes)
+
+
+def _fit(
+    spec: ExperimentSpec,
+    table: Table,
+    feed: Feed,
+    targets: Mapping[str, TargetPlan],
+    *,
+    rows: Split | None,
+    kept: Array,
+) -> Preparation:
+    """The preparation; without a split, only to tell what is wrong with it."""
+    training = kept if rows is None else rows.training
+    return Preparation.fit(
+        table, training, feed.plans, targets, mode=spec.preparation, used=kept, left_out=feed.left_out
+    )
+
+
+def _rows_to_learn_from(table: Table, targets: Mapping[str, TargetPlan]) -> Array:
+    kept = rows_with_target(table, (name for plan in targets.values() for name in plan.choice.columns))
     if not len(kept):
         raise Invalid([Problem("/target", "no row has a value in the target")])
-    stratifies = spec.split.stratify and encoding != "number" and len(targets) == 1
-    rows = _gather(
-        problems, lambda: _split(spec, table, kept, targets, stratifies=stratifies, validates=validates), "/split"
-    )
-    preparation = _gather(
-        problems,
-        lambda: Preparation.fit(
-            table,
-            kept if rows is None else rows.training,
-            spec.target,
-            features=_features(spec, table, targets, loss),
-            mode=spec.preparation,
-            encoding=encoding,
-            loss=loss,
-        ),
-    )
-    if rows is None or preparation is None:
-        raise Invalid(problems)
-    return _Columns(rows, preparation, encoding, _notes(preparation, table, len(kept), encoding))
-
-
-def _gather(problems: list[Problem], step: Callable[[], Part], prefix: str = "") -> Part | None:
-    """What a step gives; or None, and its mistakes join the others."""
-    try:
-        return step()
-    except Invalid as error:
-        problems += [problem.below(prefix) for problem in error.problems]
-        return None
+    return kept
 
 
 def _split(
-    spec: ExperimentSpec, table: Table, kept: Array, targets: list[str], *, stratifies: bool, validates: bool
+    spec: ExperimentSpec, table: Table, kept: Array, targets: Mapping[str, TargetPlan], *, validates: bool
 ) -> Split:
-    """Row numbers of the table; rows without a target are in no split."""
-    codes = as_categories(table.column(targets[0])).codes[kept] if stratifies else None
+    """Row numbers of the table; rows without a target are in no split. The classes of the first target are shared
+    out evenly, if it is a single column."""
+    first = next(iter(targets.values()))
+    stratifies = spec.split.stratify and first.encoding != "number" and len(first.choice.columns) == 1
+    codes = as_categories(table.column(first.choice.columns[0])).codes[kept] if stratifies else None
     share = 0.0 if validates else spec.split.validation
     split = split_indices(len(kept), share, spec.split.test, codes, seed=spec.split.seed)
     return Split(kept[split.training], kept[split.validation], kept[split.test])
 
 
-def _features(spec: ExperimentSpec, table: Table, targets: list[str], loss: Loss | None) -> list[str] | None:
-    """The columns named; a column of sample weights is no feature unless it is named as one."""
-    weight = loss.sample_weight if loss is not None else None
-    if spec.features is not None or not isinstance(weight, str):
-        return spec.features
-    return [column.name for column in table.columns if column.kind != "text" and column.name not in {*targets, weight}]
-
-
-def _notes(preparation: Preparation, table: Table, kept: int, encoding: TargetEncoding) -> tuple[str, ...]:
+def _notes(targets: Mapping[str, TargetPlan], table: Table, kept: int, preparation: Preparation) -> tuple[str, ...]:
     words = {"class": "classes", "binary": "yes or no", "number": "numbers"}
-    columns = ", ".join(repr(name) for name in preparation.target.columns)
-    notes = [f"{columns} is learned as {words[encoding]}."]
+    notes = [f"{_listed(plan.choice.columns)} is learned as {words[plan.encoding]}." for plan in targets.values()]
     if kept < table.rows:
         notes.append(f"{table.rows - kept} rows without a target were left out.")
     return (*notes, *(f"{name!r} is no feature: {reason}." for name, reason in preparation.left_out.items()))
+
+
+def _listed(columns: Sequence[str]) -> str:
+    """The names, of very many only the first ones."""
+    more = len(columns) - _NAMED_COLUMNS
+    return ", ".join(map(repr, columns[:_NAMED_COLUMNS])) + (f" and {more} more" if more > 0 else "")
 
 
 def _notes_on_range(asked: LearningRateRange | None) -> tuple[str, ...]:
@@ -227,30 +238,69 @@ def _notes_on_range(asked: LearningRateRange | None) -> tuple[str, ...]:
 def _examples(graph: Graph, preparation: Preparation, spec: ExperimentSpec, *, whole: Table, rows: Array) -> Examples:
     """These rows of a table as a run takes them. Raises Invalid for numbers that the network cannot take."""
     table = whole.take(rows)
-    (input_name,), (target_name,) = graph.inputs, graph.targets
     weights = {
-        index: _weights(table, loss.sample_weight)
+        index: _weights(table, loss.sample_weight, _place_of_loss(spec, index))
         for index, loss in enumerate(graph.losses)
         if isinstance(loss.sample_weight, str)
     }
-    features, targets = preparation.features(table), preparation.targets(table)
-    largest = np.finfo(type_of_precision[spec.dtype]).max
-    for place, array in (("/features", features), ("/target", targets)):
-        if array.size and np.abs(array).max() > largest:
-            message = f"has numbers beyond {largest:.1e}, the largest of {spec.dtype}: prepare them, or choose float64"
-            raise Invalid([Problem(place, message)])
-    for strange in strange_indices(graph, {input_name: features}):
-        advice = "" if spec.preparation == "none" else '; with "preparation": "none" numbers are fed as they are'
-        message = f"row {rows[strange.row] + 1} {strange.detail}{advice}"
-        raise Invalid([Problem("/features", message, got=strange.value)])
-    small = [problem for loss in graph.losses for problem in small_targets(loss, {target_name: targets})]
+    inputs, targets = preparation.input_arrays(table), preparation.target_arrays(table)
+    _check_size(_places("features", inputs, spec.features), spec.dtype)
+    _check_size(_places("target", targets, spec.target), spec.dtype)
+    _check_indices(graph, inputs, spec, rows)
+    small = [problem for loss in graph.losses for problem in small_targets(loss, targets)]
     if small:
         raise Invalid(Problem("/target", problem.detail, got=problem.got) for problem in small)
-    return Examples({input_name: features}, {target_name: targets}, weights)
+    return Examples(inputs, targets, weights).shaped(graph)
 
 
-def _weights(table: Table, name: str) -> Array:
+def _check_indices(graph: Graph, inputs: Mapping[str, Array], spec: ExperimentSpec, rows: Array) -> None:
+    """Raise Invalid, naming the row of the table, for whole numbers that no table of the network knows."""
+    for strange in strange_indices(graph, inputs):
+        at = pointer("features", strange.input) if isinstance(spec.features, dict) else "/features"
+        raise Invalid([Problem(at, f"row {rows[strange.row]} {strange.detail}", got=strange.value)])
+
+
+def _of_another(examples: Callable[[], Examples]) -> Examples:
+    """The rows of another data set to validate on. Raises Invalid at its name."""
+    try:
+        return examples()
+    except Invalid as error:
+        at = "/split/validation_dataset"
+        raise Invalid(
+            Problem(at, f"{one.pointer}: {one.detail}", one.allowed, one.got) for one in error.problems
+        ) from error
+
+
+def _check_columns(validation: Table, preparation: Preparation) -> None:
+    """Raise Invalid when the data set to validate on lacks a column that is learned from or predicted."""
+    wanted = {form.name for form in [*preparation.feature_forms, *preparation.target_forms]}
+    missing = sorted(wanted.difference(validation.names))[:_NAMED_COLUMNS]
+    if missing:
+        at = "/split/validation_dataset"
+        raise Invalid(Problem(at, f"the data set has no column {name!r}") for name in missing)
+
+
+def _places(member: str, arrays: Mapping[str, Array], stated: object) -> Iterable[tuple[str, Array]]:
+    """Each array with where the description says what it is."""
+    for name, array in arrays.items():
+        yield pointer(member, name) if isinstance(stated, dict) else pointer(member), array
+
+
+def _check_size(places: Iterable[tuple[str, Array]], dtype: str) -> None:
+    """Raise Invalid for numbers that the precision of the run cannot hold."""
+    largest = np.finfo(type_of_precision[dtype]).max
+    for place, array in places:
+        if array.size and np.abs(array).max() > largest:
+            message = f"has numbers beyond {largest:.1e}, the largest of {dtype}: prepare them, or choose float64"
+            raise Invalid([Problem(place, message)])
+
+
+def _place_of_loss(spec: ExperimentSpec, index: int) -> str:
+    return "/loss" if spec.loss is not None else pointer("network", "losses", index)
+
+
+def _weights(table: Table, name: str, place: str) -> Array:
     column = table.column(name) if name in table.names else None
     if not isinstance(column, NumberColumn) or column.missing.any() or (column.values < 0).any():
-        raise Invalid([Problem("/loss/sample_weight", f"{name!r} is no column of numbers from 0 without gaps")])
+        raise Invalid([Problem(f"{place}/sample_weight", f"{name!r} is no column of numbers from 0 without gaps")])
     return np.asarray(column.values)

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from core.arrays import Model
 from core.losses import AnyLoss
 from core.network import Network
+from core.op import Name
 from core.optimizers import AnyOptimizer
 from core.penalties import Penalty
 from core.schedules import AnySchedule
@@ -15,6 +16,35 @@ from core.training.range_test import LearningRateRange
 from core.training.stopping import EarlyStopping
 
 ColumnName = Annotated[str, Field(min_length=1, max_length=1000)]
+Columns = Annotated[list[ColumnName], Field(min_length=1, max_length=100_000)]
+TargetColumns = Annotated[list[ColumnName], Field(min_length=1, max_length=1000)]
+
+
+def _form_of_target(value: object) -> str:
+    if isinstance(value, dict):
+        return "by name"
+    return "columns" if isinstance(value, list) else "one column"
+
+
+def _form_of_features(value: object) -> str:
+    return "by name" if isinstance(value, dict) else "columns"
+
+
+# Told apart by their type, so that a mistake is told of the form that was meant and of no other.
+_TargetColumns = Annotated[
+    Annotated[ColumnName, Tag("one column")] | Annotated[TargetColumns, Tag("columns")], Discriminator(_form_of_target)
+]
+Target = Annotated[
+    Annotated[ColumnName, Tag("one column")]
+    | Annotated[TargetColumns, Tag("columns")]
+    | Annotated[dict[Name, _TargetColumns], Field(min_length=1, max_length=100), Tag("by name")],
+    Discriminator(_form_of_target),
+]
+Features = Annotated[
+    Annotated[Columns, Tag("columns")]
+    | Annotated[dict[Name, Columns], Field(min_length=1, max_length=1000), Tag("by name")],
+    Discriminator(_form_of_features),
+]
 
 
 class SplitSpec(Model):
@@ -39,14 +69,22 @@ class SplitSpec(Model):
 class ExperimentSpec(Model):
     """What is learned from which columns, by which network, and how."""
 
-    target: ColumnName | Annotated[list[ColumnName], Field(min_length=1, max_length=1000)]
-    """Column to predict, or several columns of numbers."""
+    target: Target
+    """Column to predict, or several columns; for a network with several targets, an object that says of each by its
+    name which columns it is. A group of the data set stands for its columns."""
 
-    features: Annotated[list[ColumnName], Field(min_length=1, max_length=100_000)] | None = None
-    """Columns to predict from; left out, all others but texts."""
+    features: Features | None = None
+    """Columns to predict from, in the order in which they feed the network's only input; left out, all others but
+    texts. For a network with several inputs, an object that says of each by its name which columns feed it. A group
+    of the data set stands for its columns, and by itself gives an input that the network does not declare its shape.
+    """
 
     preparation: Literal["auto", "none"] = "auto"
-    """`auto` fills gaps, standardizes numbers and one-hot encodes categories; `none` feeds numbers as they are."""
+    """`auto` fills gaps, standardizes numbers and one-hot encodes categories; `none` feeds numbers as they are.
+
+    Numbers that feed an input of several axes share their mean and deviation: those of a sequence (L, d) with all
+    steps of the same feature, those of an image (c, h, w) with all pixels of the same channel, and so those of (c, L)
+    where a one-dimensional convolution reads it. An input of dtype int takes whole numbers from 0 as they are."""
 
     split: SplitSpec = SplitSpec()
     """Left out, a fifth of the rows is for validation."""

@@ -128,6 +128,10 @@ class Graph:
                 limits[name] = min(limit or 0, limits.get(name, limit or 0))
         return limits
 
+    def judge_of(self, target: str) -> Loss:
+        """The first loss term that compares with a target: what it looks at is the prediction of that target."""
+        return next(loss for loss in self.losses if loss.target == target)
+
     def penalized(self, penalty: Penalty) -> Iterator[Slice]:
         """The tensors a penalty acts on: those it names, or every weight but no bias."""
         named = None if penalty.params is None else set(penalty.params)

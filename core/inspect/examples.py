@@ -110,11 +110,11 @@ def examples_of_rows(graph: Graph, preparation: Preparation, rows: list[dict[str
         forms += preparation.target_forms
         forms += [ColumnForm(name, "number") for name in sorted(set(weighted.values())) if name not in _names(forms)]
     table = table_from_rows(rows, forms)
-    inputs = {name: preparation.features(table) for name in graph.inputs}
+    inputs = preparation.input_arrays(table)
     check_indices(graph, inputs, "/rows")
     if not has_targets:
         return Examples(inputs, {})
-    targets = {name: preparation.targets(table) for name in graph.targets}
+    targets = preparation.target_arrays(table)
     problems = [Problem("/rows", problem.detail) for loss in graph.losses for problem in small_targets(loss, targets)]
     if problems:
         raise Invalid(problems)

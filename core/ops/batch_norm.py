@@ -37,6 +37,7 @@ class BatchNorm(Op):
     eps: Annotated[float, Field(ge=1e-30, le=1)] = 1e-5
     """Added to the variance, so that equal numbers become 0."""
 
+    reads_channels: ClassVar[bool] = True
     explanation: ClassVar[str] = (
         "Brings each channel to mean 0 and variance 1 over the batch (in evaluation by running statistics), then "
         "scales and shifts it: y = gamma (x − mean) / √(variance + eps) + beta."

@@ -16,6 +16,7 @@ class GlobalAvgPool(Op):
 
     op: Literal["global_avg_pool"] = "global_avg_pool"
 
+    reads_channels: ClassVar[bool] = True
     explanation: ClassVar[str] = (
         "Passes the mean of each channel on; all its entries share the gradient: y = Σ x / size."
     )

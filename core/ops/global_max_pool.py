@@ -19,6 +19,7 @@ class GlobalMaxPool(Op):
 
     op: Literal["global_max_pool"] = "global_max_pool"
 
+    reads_channels: ClassVar[bool] = True
     explanation: ClassVar[str] = (
         "Passes the largest number of each channel on; the gradient goes to that one: y = max x."
     )

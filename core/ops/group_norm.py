@@ -29,6 +29,7 @@ class GroupNorm(Op):
     eps: Annotated[float, Field(ge=1e-30, le=1)] = 1e-5
     """Added to the variance, so that equal numbers become 0."""
 
+    reads_channels: ClassVar[bool] = True
     explanation: ClassVar[str] = (
         "Brings each group of channels of each example to mean 0 and variance 1, then scales and shifts every channel: "
         "y = gamma (x − mean) / √(variance + eps) + beta."

@@ -35,6 +35,14 @@ class Examples:
             {term: array[rows] for term, array in self.sample_weights.items()},
         )
 
+    def shaped(self, graph: Graph) -> "Examples":
+        """The same with inputs and targets in the shapes of a network, in which they have as many entries."""
+        return Examples(
+            {name: array.reshape(-1, *graph.inputs[name].axes) for name, array in self.inputs.items()},
+            {name: array.reshape(-1, *graph.targets[name].shape) for name, array in self.targets.items()},
+            self.sample_weights,
+        )
+
     def typed(self, graph: Graph, dtype: DTypeLike) -> "Examples":
         """The same in a run's precision: indices and classes as integers, everything contiguous and shaped.
 

@@ -30,8 +30,8 @@ from core.training.stopping import EarlyStopping, StoppingState
 from core.training.updater import Updater
 from core.weights import weights_from_bytes, weights_to_bytes
 
-Measure = Callable[[Array, Mapping[str, Array]], Mapping[str, float]]
-"""Scores of outputs (n, …) against targets by name, beside the loss."""
+Measure = Callable[[Mapping[str, Array], Mapping[str, Array]], Mapping[str, float]]
+"""Scores beside the loss, of the values (n, …) that loss terms look at, by node, against targets by name."""
 
 
 class Diverged(Exception):
@@ -259,7 +259,7 @@ class Run:
         if self._measure is None:
             return scores
         targets = {name: array[batches.order] for name, array in batches.examples.targets.items()}
-        return scores | dict(self._measure(batch_first(batches.kept[self.graph.output]), targets))
+        return scores | dict(self._measure({name: batch_first(kept) for name, kept in batches.kept.items()}, targets))
 
     def _diverged(self, step: int) -> Diverged:
         """What to say when something is not finite up to this step: the first batch whose loss is not.
@@ -291,7 +291,7 @@ class Run:
         loss = self._evaluator.judge(values, self._validation.targets, self._validation.sample_weights)
         if not isfinite(loss):
             raise Diverged(self._first_bad_parameter() or self.graph.losses[0].input, step)
-        scores = {} if self._measure is None else self._measure(values[self.graph.output], self._validation.targets)
+        scores = {} if self._measure is None else self._measure(values, self._validation.targets)
         return {"loss": loss} | dict(scores)
 
     def _first_bad_parameter(self) -> str | None:

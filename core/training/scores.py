@@ -1,16 +1,30 @@
-"""The score beside the loss on each curve: accuracy for classes, root mean squared error in the target's unit."""
+"""The score beside the loss on each curve: accuracy for classes, root mean squared error in the target's unit.
 
-from collections.abc import Mapping
+That of the first target is called so; of further ones by their name too: `accuracy`, `price.rmse`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from core.arrays import Array
 from core.data.targets import BinaryTarget, NumberTarget, Target
+from core.graph.graph import Graph
 from core.loss import Loss
 from core.training.run import Measure
 
 ScoreName = Literal["accuracy", "rmse"]
+
+Score = Callable[[Array, Array], float]
+"""A score of outputs (n, …) against a target."""
+
+
+def names_by_target(targets: Mapping[str, Target]) -> Iterator[tuple[str, str]]:
+    """Each target with what stands before the names of its scores: nothing for the first."""
+    for position, name in enumerate(targets):
+        yield name, f"{name}." if position else ""
 
 
 def score_name(target: Target, loss: Loss) -> ScoreName | None:
@@ -20,24 +34,35 @@ def score_name(target: Target, loss: Loss) -> ScoreName | None:
     return "rmse" if loss.gives_numbers else None
 
 
-def measure_of(target: Target, loss: Loss) -> Measure:
+def measure_of(targets: Mapping[str, Target], graph: Graph) -> Measure:
     """What is read off the outputs after each epoch; a quick pass, beside `core.metrics` for a thorough one."""
-    if score_name(target, loss) is None:
-        return lambda outputs, targets: {}
+    scores = {
+        f"{prefix}{name}": (str(loss.input), target, _score(targets[target], loss))
+        for target, prefix in names_by_target(targets)
+        for loss in [graph.judge_of(target)]
+        if (name := score_name(targets[target], loss)) is not None
+    }
+    return lambda outputs, compared: {
+        name: score(outputs[node], compared[target]) for name, (node, target, score) in scores.items()
+    }
+
+
+def _score(target: Target, loss: Loss) -> Score:
     if isinstance(target, NumberTarget):
-        deviations = np.array([scale.deviation for scale in target.scales])
-        return lambda outputs, targets: {"rmse": _rmse(loss.numbers(outputs), _only(targets), deviations)}
+        return partial(_rmse, loss, np.array([scale.deviation for scale in target.scales]))
     if isinstance(target, BinaryTarget):
-        even = 0.5 if loss.output_scale == "probabilities" else 0.0
-        return lambda outputs, targets: {"accuracy": float(np.mean((outputs > even) == (_only(targets) > 0.5)))}
-    return lambda outputs, targets: {"accuracy": float(np.mean(outputs.argmax(axis=-1) == _only(targets)))}
+        return partial(_share_of_yes, 0.5 if loss.output_scale == "probabilities" else 0.0)
+    return _share_of_classes
 
 
-def _only(targets: Mapping[str, Array]) -> Array:
-    (target,) = targets.values()
-    return target
-
-
-def _rmse(outputs: Array, targets: Array, deviations: Array) -> float:
-    errors = (outputs.astype(np.float64) - targets) * deviations
+def _rmse(loss: Loss, deviations: Array, outputs: Array, targets: Array) -> float:
+    errors = (loss.numbers(outputs).astype(np.float64) - targets).reshape(len(outputs), -1) * deviations
     return float(np.sqrt(np.mean(np.square(errors))))
+
+
+def _share_of_yes(even: float, outputs: Array, targets: Array) -> float:
+    return float(np.mean((outputs > even) == (targets > 0.5)))
+
+
+def _share_of_classes(outputs: Array, targets: Array) -> float:
+    return float(np.mean(outputs.argmax(axis=-1) == targets))

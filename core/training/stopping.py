@@ -20,7 +20,8 @@ class EarlyStopping(Model):
     """
 
     monitor: Monitor = "validation.loss"
-    """What is watched; of accuracy the highest value is best, of losses and errors the lowest."""
+    """What is watched; of accuracy the highest value is best, of losses and errors the lowest. Of several targets the
+    score of the first can be watched, and the loss of all."""
 
     patience: Annotated[int, Field(ge=1, le=1_000_000)] = 10
     """Epochs without improvement that are waited for."""

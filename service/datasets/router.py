@@ -71,6 +71,7 @@ def preview_dataset(new: Upload) -> Response:
         rows=table.rows,
         column_count=len(table.columns),
         columns=draft.description.columns,
+        groups=draft.description.groups,
         source=draft.description.source,
         data=[{**row} for row in rows_of(table, 0, min(_PREVIEWED_ROWS, table.rows))],
     )

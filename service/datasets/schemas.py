@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, JsonValue, StringConstraints, Tag
 
 from core.data.samples import MOST_ROWS, Sample
-from core.data.schema import ColumnProfile
+from core.data.schema import ColumnProfile, GroupProfile, profile_groups
 from core.data.table import ColumnKind
 from service.datasets.files.contents import Source
 from service.datasets.ids import DatasetId
@@ -78,7 +78,9 @@ class DatasetSummary(StrictModel):
     created_at: Time
     rows: int
     column_count: int
-    sha256: str = Field(description="Of the stored form: data sets with the same cells and kinds have the same.")
+    sha256: str = Field(
+        description="Of the stored form: data sets with the same cells, kinds and groups have the same."
+    )
     size_bytes: int
 
     @classmethod
@@ -96,8 +98,14 @@ class DatasetView(StrictModel):
     rows: int
     column_count: int
     columns: list[ColumnProfile]
+    groups: list[GroupProfile] = Field(
+        description="Columns that belong together, such as the pixels of an image: arrays of an NPZ file with more "
+        "than one axis. In `features` and `target` of a job the name of a group stands for its columns."
+    )
     source: Source
-    sha256: str = Field(description="Of the stored form: data sets with the same cells and kinds have the same.")
+    sha256: str = Field(
+        description="Of the stored form: data sets with the same cells, kinds and groups have the same."
+    )
     size_bytes: int
 
     @classmethod
@@ -105,7 +113,8 @@ class DatasetView(StrictModel):
         """All that is known of the data set."""
         members = {name: getattr(row, name) for name in DatasetSummary.model_fields}
         columns = [ColumnProfile.model_validate(column) for column in row.columns]
-        return cls(**members, columns=columns, source=Source.model_validate(row.source))
+        groups = [GroupProfile.model_validate(group) for group in row.groups or ()]
+        return cls(**members, columns=columns, groups=groups, source=Source.model_validate(row.source))
 
 
 class Preview(StrictModel):
@@ -115,6 +124,7 @@ class Preview(StrictModel):
     rows: int
     column_count: int
     columns: list[ColumnProfile]
+    groups: list[GroupProfile] = Field(description="Columns that belong together, such as the pixels of an image.")
     source: Source
     data: list[dict[str, JsonValue]] = Field(description="The first rows.")
 
@@ -137,12 +147,14 @@ class SampleView(StrictModel):
     target: str = Field(description="The column one would learn to predict.")
     rows: int = Field(description="How many it has; a generated one, unless another number is asked for.")
     noise: float | None = Field(description="Of a generated sample, unless another is asked for.")
+    groups: list[GroupProfile] = Field(description="Columns that belong together, such as the pixels of an image.")
     licence: str | None = Field(description="Of the data of a bundled sample.")
 
     @classmethod
     def of(cls, sample: Sample) -> "SampleView":
         """The sample as it is shown."""
-        return cls(**{name: getattr(sample, name) for name in cls.model_fields})
+        members = {name: getattr(sample, name) for name in cls.model_fields if name != "groups"}
+        return cls(**members, groups=profile_groups(sample.groups))
 
 
 class SampleList(StrictModel):

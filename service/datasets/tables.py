@@ -23,6 +23,9 @@ class DatasetRow(Base):
     column_count: Mapped[int] = mapped_column(Integer)
     # Kinds and statistics of thousands of columns can be megabytes, which lists and jobs have no use for.
     columns: Mapped[list[Json]] = mapped_column(JsonText, deferred=True, deferred_group="description")
+    groups: Mapped[list[Json] | None] = mapped_column(JsonText, deferred=True, deferred_group="description")
+    """Null in data sets that are older than groups: they have none."""
+
     source: Mapped[dict[str, Json]] = mapped_column(JsonText, deferred=True, deferred_group="description")
     sha256: Mapped[str] = mapped_column(BlobDigest(), index=True)
     size_bytes: Mapped[int] = mapped_column(BigInteger)

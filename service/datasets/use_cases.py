@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core.data.cells import Cell, table_from_grid, table_from_records
 from core.data.rows import rows_of
 from core.data.samples import SAMPLES, draw_sample
-from core.data.schema import profile, with_kinds
+from core.data.schema import with_kinds
 from core.data.table import Table, table_from_bytes, table_to_bytes
 from core.errors import Invalid, Problem
 from service.datasets import repository
@@ -87,7 +87,7 @@ def _sample(new: NewSample) -> Draft:
 
 
 def _draft(name: str, table: Table, source: Source) -> Draft:
-    return Draft(name, table_to_bytes(table), Description(columns=profile(table), source=source))
+    return Draft(name, table_to_bytes(table), Description.of(table, source))
 
 
 def _check_cells(rows: int, columns: int, place: str) -> None:
@@ -106,6 +106,7 @@ def create(session: Session, draft: Draft, now: datetime) -> DatasetRow:
         rows=rows,
         column_count=column_count,
         columns=described["columns"],
+        groups=described["groups"],
         source=described["source"],
         sha256=blobs.put(session, draft.content),
         size_bytes=len(draft.content),

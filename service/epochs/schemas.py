@@ -14,7 +14,8 @@ class Curves(StrictModel):
     step: list[int] = Field(description="Updates of the weights up to the end of the epoch.")
     training: dict[str, Column] = Field(
         description="While the weights moved; `loss` is the mean over the examples of the epoch, penalties stand "
-        "apart. A range test has `smoothed_loss` beside it, the average that its result is read off."
+        "apart. Scores of further targets stand behind their names: `price.rmse`. A range test has `smoothed_loss` "
+        "beside it, the average that its result is read off."
     )
     validation: dict[str, Column] = Field(description="After the epoch; empty without a validation split.")
     learning_rate: list[float]

@@ -35,6 +35,9 @@ class EvaluationAnswer(StrictModel):
     split: SplitName | None
     rows: int = Field(description="Rows with a target; others cannot be measured.")
     loss: float | None = Field(description="The data term of the objective, in the units it was trained in.")
-    metrics: dict[str, float | None] = Field(description="Null where a metric is undefined for these rows.")
+    metrics: dict[str, float | None] = Field(
+        description="Null where a metric is undefined for these rows. Of several targets the first has the plain "
+        "names, the others stand behind theirs: `price.rmse`."
+    )
     confusion: list[Confusion] = Field(description="For classes: one matrix for each target column.")
     residuals: list[Residuals] = Field(description="For numbers: prediction minus target of each target column.")

@@ -8,11 +8,11 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from core.arrays import Array
-from core.data.preparation import rows_with_target
+from core.data.choice import rows_with_target
 from core.data.table import Table
 from core.errors import Invalid, Problem
-from core.evaluation import judge
-from core.experiment import Experiment, ExperimentSpec, resolve
+from core.evaluation import judge_all
+from core.experiment import ExperimentSpec, split_of
 from core.inspect.examples import column_of_weights
 from core.training.examples import Examples, check_indices
 from service.datasets.ids import DatasetId
@@ -47,12 +47,10 @@ def measure(model: LoadedModel, material: Material, split: SplitName | None) -> 
     with model.evaluator() as evaluator, np.errstate(all="ignore"):
         values = evaluator.values(examples.inputs, list({*evaluator.judged, graph.output}))
         loss = evaluator.judge(values, examples.targets, examples.sample_weights)
-    outputs = values[graph.output]
-    if not np.isfinite(outputs).all():
+    if not all(np.isfinite(outputs).all() for outputs in values.values()):
         detail = "the model's outputs are not finite for some of these rows: they are too far from the training rows"
         raise Invalid([Problem("/dataset" if split is None else "/split", detail)])
-    (targets,) = material.examples.targets.values()
-    judged = judge(graph, model.preparation, outputs, targets)
+    judged = judge_all(graph, model.preparation.targets, values, material.examples.targets)
     return EvaluationAnswer(
         model=model.label,
         dataset=material.dataset_id,
@@ -72,17 +70,13 @@ def _prepared(model: LoadedModel, table: Table) -> Examples:
     missing = [name for name in wanted if name not in table.names]
     if missing:
         raise Invalid(Problem("/dataset", f"the data set has no column {name!r}") for name in missing)
-    kept = table.take(rows_with_target(table, preparation.target.columns))
+    kept = table.take(rows_with_target(table, preparation.target_columns))
     if not kept.rows:
         raise Invalid([Problem("/dataset", "no row of the data set has a target")])
     try:
-        inputs = dict.fromkeys(model.graph.inputs, preparation.features(kept))
+        inputs, targets = preparation.input_arrays(kept), preparation.target_arrays(kept)
         check_indices(model.graph, inputs, "/rows")
-        return Examples(
-            inputs,
-            dict.fromkeys(model.graph.targets, preparation.targets(kept)),
-            _weights(model, kept),
-        )
+        return Examples(inputs, targets, _weights(model, kept)).shaped(model.graph)
     except Invalid as error:
         raise Invalid(
             Problem("/dataset", f"{p.pointer}: {p.detail}", p.allowed, p.got) for p in error.problems
@@ -106,7 +100,8 @@ def _of_split(session: Session, model: LoadedModel, split: SplitName) -> Materia
     if split == "validation" and spec.split.validation_dataset is not None:
         dataset_id = spec.split.validation_dataset
         return Material(dataset_id, _prepared(model, _table(session, dataset_id)))
-    rows = getattr(_experiment(session, spec, table).rows, split)
+    validates = spec.split.validation_dataset is not None
+    rows = getattr(split_of(spec, table, model.graph.losses, validates=validates), split)
     if not len(rows):
         raise Invalid(
             [Problem("/split", f"the job kept no rows for {split}", allowed=_splits_with_rows(spec), got=split)]
@@ -117,14 +112,7 @@ def _of_split(session: Session, model: LoadedModel, split: SplitName) -> Materia
 def _split_spec(model: LoadedModel) -> ExperimentSpec:
     """What the job was told, as far as it decides which row goes where."""
     named = {name: model.spec[name] for name in ExperimentSpec.model_fields if name in model.spec}
-    spec = ExperimentSpec.model_validate_json(json.dumps({**named, "loss": None, "network": None}))
-    (first, *_) = model.graph.losses
-    return spec.model_copy(update={"loss": first.model_copy(update={"input": None, "target": None})})
-
-
-def _experiment(session: Session, spec: ExperimentSpec, table: Table) -> Experiment:
-    validation = spec.split.validation_dataset
-    return resolve(spec, table, validation_table=None if validation is None else _table(session, validation))
+    return ExperimentSpec.model_validate_json(json.dumps({**named, "loss": None, "network": None}))
 
 
 def _table(session: Session, dataset_id: str) -> Table:

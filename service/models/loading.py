@@ -111,10 +111,11 @@ def load(session: Session, row: ModelRow | CheckpointRow) -> LoadedModel:
         dataset_id = session.get_one(JobRow, row.job_id).dataset_id
     # As JSON, since a strict model takes a list for a tuple only from there.
     graph = build(Network.model_validate_json(json.dumps(network)))
+    prepared = Preparation.model_validate_json(json.dumps(preparation))
     return LoadedModel(
         label=references.label(row),
         graph=graph,
-        preparation=Preparation.model_validate_json(json.dumps(preparation)),
+        preparation=prepared.named(graph.inputs, graph.targets),
         parameters=weights_from_bytes(graph, blobs.get(session, row.weights), type_of_precision[str(spec["dtype"])]),
         spec={name: value for name, value in spec.items() if name != "network"},
         dataset_id=dataset_id,

@@ -21,7 +21,10 @@ class ModelSummary(StrictModel):
     dataset: str = Field(description="The data set it was trained on.")
     parameter_count: int
     weights_sha256: str = Field(description="Of the weights as safetensors; equal weights have equal digests.")
-    scores: dict[str, Any] = Field(description="Loss and scores of the final weights on each split.")
+    scores: dict[str, Any] = Field(
+        description="Loss and scores of the final weights on each split; those of further targets stand "
+        "behind their names: `price.rmse`."
+    )
     created_at: Time
 
     @classmethod

@@ -6,7 +6,7 @@ import numpy as np
 
 from core.arrays import type_of_precision
 from core.errors import Invalid
-from core.evaluation import judge
+from core.evaluation import judge_all
 from core.experiment import Experiment
 from core.graph.evaluator import Evaluator
 from core.inspect.batch import Posed
@@ -41,10 +41,9 @@ def _score(experiment: Experiment, evaluator: Evaluator, examples: Examples) -> 
     graph = experiment.graph
     values = evaluator.values(examples.inputs, list({*evaluator.judged, graph.output}))
     loss = finite(evaluator.judge(values, examples.targets, examples.sample_weights))
-    outputs, targets = values[graph.output], next(iter(examples.targets.values()))
-    if not np.isfinite(outputs).all():
+    if not all(np.isfinite(outputs).all() for outputs in values.values()):
         return {"loss": loss}
-    return {"loss": loss, **judge(graph, experiment.preparation, outputs, targets).metrics}
+    return {"loss": loss, **judge_all(graph, experiment.preparation.targets, values, examples.targets).metrics}
 
 
 def certify(experiment: Experiment, weights: bytes) -> dict[str, Any] | None:

@@ -28,7 +28,7 @@ def a_job(service: Service, dataset: str, *, epochs: int, **changes: Any) -> str
         },
         "optimizer": {"kind": "adam", "learning_rate": 0.003},
         "schedule": {"kind": "cosine", "total_epochs": epochs},
-        "batch_size": 8,
+        "batch_size": 2,
         "epochs": epochs,
         "seed": 7,
         "checkpoints": {"every_epochs": 1, "keep": 3},

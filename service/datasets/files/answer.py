@@ -1,6 +1,7 @@
 """What the process that reads a file answers: the mistakes it found, or the description of a table."""
 
-from core.data.schema import ColumnProfile
+from core.data.schema import ColumnProfile, GroupProfile, profile, profile_groups
+from core.data.table import Table
 from core.errors import Problem
 from service.datasets.files.contents import Source
 from service.kit.http.schemas import StrictModel
@@ -32,7 +33,13 @@ class Description(StrictModel):
     """All that is known of a table beside its cells."""
 
     columns: list[ColumnProfile]
+    groups: list[GroupProfile] = []
     source: Source
+
+    @classmethod
+    def of(cls, table: Table, source: Source) -> "Description":
+        """What there is to say of a table from this source."""
+        return cls(columns=profile(table), groups=profile_groups(table.groups), source=source)
 
 
 class Answer(StrictModel):

@@ -10,7 +10,6 @@ import resource
 import sys
 from pathlib import Path
 
-from core.data.schema import profile
 from core.data.table import table_to_bytes
 from core.errors import Invalid
 from service.datasets.files.answer import Answer, Description, Mistake
@@ -43,7 +42,7 @@ def main() -> None:
 def _answer(path: Path, request: FileRequest) -> tuple[Answer, bytes]:
     try:
         table, source = read_file(path, request)
-        return Answer(description=Description(columns=profile(table), source=source)), table_to_bytes(table)
+        return Answer(description=Description.of(table, source)), table_to_bytes(table)
     except Invalid as error:
         return Answer(mistakes=[Mistake.of(problem) for problem in error.problems]), b""
 

@@ -1,25 +1,27 @@
 """NPZ files: each array is looked at before it is unpacked, and nothing in it is ever executed."""
 
 import lzma
-import math
 import struct
 import zipfile
 import zlib
+from itertools import product
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arrays import size_of
 from core.data.cells import text_of
-from core.data.names import MOST_COLUMNS, name_problems, text_fault
+from core.data.names import MOST_COLUMNS, name_problems, shorten, text_fault
 from core.data.schema import encode, with_kinds
-from core.data.table import Column, NumberColumn, Table
+from core.data.table import Column, Group, NumberColumn, Table
 from core.errors import Invalid, Problem
 from service.datasets.files.contents import MOST_CELLS, Contents, FileRequest, Source, check_cells, refuse
 
 _MOST_BYTES = MOST_CELLS * 16
 _LONGEST_HEADER_BYTES = 10_000
+_MOST_AXES = 8
 _SHOWN_CELLS = 10
 _SHOWN_CHARACTERS = 200
 
@@ -37,7 +39,7 @@ class _Header(NamedTuple):
 
 
 def read_npz(path: Path, request: FileRequest) -> Contents:
-    """The table in an NPZ file: an array (n,) is a column, an array (n, d) is d columns called name_0, name_1, ….
+    """The table in an NPZ file: an array (n,) is a column, an array (n, h, w) a group of columns called name_0_0, ….
 
     Raises Invalid.
     """
@@ -52,10 +54,11 @@ def read_npz(path: Path, request: FileRequest) -> Contents:
     notes = [
         f"Array {header.name!r} of shape {header.shape} became the columns {names[0]} to {names[-1]}."
         for header in headers
-        if len(header.shape) == 2 and (names := _column_names(header))
+        if len(header.shape) > 1 and (names := _column_names(header))
     ]
     source = Source(format="npz", filename=request.filename or None, notes=notes)
-    return Contents(with_kinds(Table(tuple(columns)), request.kinds), source)
+    groups = tuple(Group(header.name, tuple(_column_names(header)), header.shape[1:]) for header in _grouped(headers))
+    return Contents(with_kinds(Table(tuple(columns), groups), request.kinds), source)
 
 
 def _headers(archive: zipfile.ZipFile) -> list[_Header]:
@@ -85,7 +88,7 @@ def _check(headers: list[_Header]) -> None:
         problems.append(Problem("/file", f"the arrays have different numbers of rows: {lengths[:10]}"))
     if not problems:
         names = [name for header in headers for name in _column_names(header)]
-        problems = name_problems(names, "/file")
+        problems = name_problems(names, "/file") + _group_problems(headers, names)
     if problems:
         raise Invalid(problems)
     if lengths[0] < 1:
@@ -100,15 +103,34 @@ def _header_problems(header: _Header) -> list[Problem]:
         problems.append(
             Problem("/file", f"array {header.name!r} holds {what}; only numbers, texts and booleans are taken")
         )
-    if len(header.shape) not in (1, 2) or math.prod(header.shape[1:]) > MOST_COLUMNS:
-        problems.append(
-            Problem("/file", f"array {header.name!r} has the shape {header.shape}; (n,) and (n, d) are taken")
+    if not 1 <= len(header.shape) <= 1 + _MOST_AXES or size_of(header.shape[1:]) > MOST_COLUMNS:
+        detail = (
+            f"array {header.name!r} has the shape {header.shape}; (n,) is taken, and (n, …) with up to {_MOST_AXES} "
+            f"more axes and {MOST_COLUMNS} entries in each row"
         )
+        problems.append(Problem("/file", detail))
     return problems
 
 
+def _grouped(headers: list[_Header]) -> list[_Header]:
+    """The arrays that become several columns, or one with axes."""
+    return [header for header in headers if len(header.shape) > 1 and size_of(header.shape[1:])]
+
+
+def _group_problems(headers: list[_Header], columns: list[str]) -> list[Problem]:
+    """Arrays whose name, which is that of their group, cannot be told from a column's or is none."""
+    taken = frozenset(columns)
+    return [
+        Problem("/file", f"array {shorten(header.name)!r} is called as one of the columns is, or has no name")
+        for header in _grouped(headers)
+        if header.name in taken or name_problems([header.name], "/file")
+    ]
+
+
 def _column_names(header: _Header) -> list[str]:
-    return [header.name] if len(header.shape) == 1 else [f"{header.name}_{at}" for at in range(header.shape[1])]
+    """The names of its columns, in row-major order."""
+    indices = product(*(range(axis) for axis in header.shape[1:]))
+    return ["_".join([header.name, *map(str, index)]) for index in indices]
 
 
 def _read(archive: zipfile.ZipFile, header: _Header) -> NDArray[Any]:
@@ -125,10 +147,10 @@ def _columns(header: _Header, array: NDArray[Any]) -> list[Column]:
     # Beyond float64 a long double becomes infinite, and is refused as such.
     with np.errstate(over="ignore"):
         values = array.astype(np.float64)
-    infinite = np.argwhere(np.isinf(values))[:_SHOWN_CELLS].tolist()
+    infinite = np.argwhere(np.isinf(values).reshape(header.shape))[:_SHOWN_CELLS].tolist()
     if infinite:
         detail = f"array {header.name!r} holds a number that is not finite, at "
-        raise Invalid(Problem("/file", detail + str(index[: len(header.shape)])) for index in infinite)
+        raise Invalid(Problem("/file", detail + str(index)) for index in infinite)
     return [NumberColumn(name, values[:, at].copy()) for at, name in enumerate(_column_names(header))]
 
 

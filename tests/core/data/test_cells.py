@@ -163,3 +163,9 @@ def test_numbers_and_booleans_are_taken_where_they_name_categories() -> None:
     zips, flags = ColumnForm("zip", "category", ("1001", "20")), ColumnForm("ok", "category", ("false", "true"))
     table = table_from_inputs([[20, True], ["7", False]], [zips, flags])
     assert rows_of(table, 0, 2) == [{"zip": "20", "ok": "true"}, {"zip": "7", "ok": "false"}]
+
+
+def test_an_object_is_no_category_whatever_the_categories_are() -> None:
+    with pytest.raises(Invalid) as caught:
+        table_from_inputs([["1"], [{}]], [ColumnForm("c", "category", ("1", "2"))])
+    assert [problem.pointer for problem in caught.value.problems] == ["/inputs/1/0"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.data.moments import median, moments, standardize
+from core.data.moments import median, moments, pooled, standardize
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -54,3 +54,13 @@ def test_numbers_at_both_ends_of_float64_are_standardized_without_overflow() -> 
     values = np.array([-1.7e308, 1.7e308])
     assert standardize(values, *moments(values)).tolist() == pytest.approx([-1, 1], rel=1e-15)
     assert standardize(values, 1.7e308, 1.7e308).tolist() == pytest.approx([-2, 0], rel=1e-15)
+
+
+@given(st.lists(st.lists(finite, min_size=1, max_size=6), min_size=1, max_size=6))
+def test_moments_of_parts_together_are_those_of_all_values(parts: list[list[float]]) -> None:
+    whole = moments(np.array([value for part in parts for value in part]))
+    found = pooled([moments(np.array(part)) for part in parts], [len(part) for part in parts])
+    largest = max(abs(value) for part in parts for value in part)
+    assert found.mean == pytest.approx(whole.mean, rel=1e-9, abs=1e-12 * largest + 1e-322)
+    assert found.deviation == pytest.approx(whole.deviation, rel=1e-6, abs=1e-9 * largest + 1e-322)
+    assert (found.deviation == 0) == (whole.deviation == 0)

@@ -50,6 +50,37 @@ def test_circles_without_noise_lie_on_their_radii() -> None:
     assert np.allclose(np.hypot(x1.values, x2.values), np.where(inner, 0.5, 1.0), rtol=1e-12)
 
 
+def test_adding_without_noise_is_the_sum_of_one_marked_number_of_each_half() -> None:
+    table = draw_sample("adding", 50, 0)
+    (group,) = table.groups
+    columns = [table.column(name) for name in group.columns]
+    steps = np.stack([column.values for column in columns if isinstance(column, NumberColumn)], axis=1)
+    values, markers = np.moveaxis(steps.reshape(-1, *group.shape), 2, 0)
+    assert (markers[:, :10].sum(axis=1) == 1).all() and (markers[:, 10:].sum(axis=1) == 1).all()
+    total = table.column("sum")
+    assert isinstance(total, NumberColumn)
+    np.testing.assert_allclose(total.values, (values * markers).sum(axis=1), rtol=1e-15)
+    assert group.columns[:4] == ("value_0", "marker_0", "value_1", "marker_1")
+
+
+def test_counting_without_noise_is_how_often_token_1_occurs() -> None:
+    table = draw_sample("counting", 50, 0)
+    (group,) = table.groups
+    columns = [table.column(name) for name in group.columns]
+    tokens = np.stack([column.values for column in columns if isinstance(column, NumberColumn)], axis=1)
+    assert set(np.unique(tokens)) == {0, 1, 2, 3} and tokens.shape[1:] == group.shape == (20,)
+    count = table.column("count")
+    assert isinstance(count, NumberColumn)
+    assert count.values.tolist() == (tokens == 1).sum(axis=1).tolist()
+
+
+def test_digits_are_images_in_row_major_order() -> None:
+    table = draw_sample("digits")
+    (image,) = table.groups
+    assert (image.name, image.shape) == ("image", (1, 8, 8))
+    assert image.columns == table.names[:-1]
+
+
 def test_gaps_of_the_bundled_sets_are_missing_cells() -> None:
     missing = {column.name: column.missing for column in profile(draw_sample("penguins"))}
     assert missing == {

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.data.table import CategoryColumn, Column, CorruptTable, NumberColumn, Table, table_from_bytes, table_to_bytes
+from core.data.table import (
+    CategoryColumn,
+    Column,
+    CorruptTable,
+    Group,
+    NumberColumn,
+    Table,
+    table_from_bytes,
+    table_to_bytes,
+)
 
 names = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=8), min_size=1, max_size=4, unique=True)
 numbers = st.floats(allow_infinity=False)
@@ -85,6 +94,27 @@ def test_bytes_that_were_cut_or_changed_are_refused_or_read_as_a_table(table: Ta
         table_from_bytes(bytes(content))
 
 
+def a_grouped_table() -> Table:
+    columns = tuple(NumberColumn(f"p{at}", np.full(2, float(at))) for at in range(4))
+    return Table((*columns, NumberColumn("y", np.zeros(2))), (Group("g", ("p2", "p0", "p3", "p1"), (2, 2)),))
+
+
+def test_groups_stay_with_the_table_they_are_of() -> None:
+    table = a_grouped_table()
+    assert table_from_bytes(table_to_bytes(table)).groups == table.take(np.array([1])).groups == table.groups
+    assert table.select(["p0", "p1", "p2", "p3"]).groups == table.groups
+    assert table.select(["p0", "y"]).groups == ()
+    assert (table.group("g"), table.group("p0")) == (table.groups[0], None)
+
+
+@pytest.mark.parametrize("wrong", [b"[2,0,3,9]", b"[2,0,3  ]"])
+def test_a_group_of_columns_that_are_not_there_is_no_table(wrong: bytes) -> None:
+    content = table_to_bytes(a_grouped_table())
+    assert b"[2,0,3,1]" in content
+    with pytest.raises(CorruptTable):
+        table_from_bytes(content.replace(b"[2,0,3,1]", wrong))
+
+
 def test_rows_are_taken_in_the_order_asked_for() -> None:
     table = Table(
         (NumberColumn("x", np.array([1.0, 2.0, 3.0])), CategoryColumn("c", np.array([0, 1, -1], np.int32), ("a", "b")))
@@ -110,6 +140,11 @@ def test_rows_are_taken_in_the_order_asked_for() -> None:
         lambda: CategoryColumn("x", np.array([0], np.int32), ("b", "a")),
         lambda: Table((NumberColumn("x", np.zeros(1)), NumberColumn("x", np.zeros(1)))),
         lambda: Table((NumberColumn("x", np.zeros(1)), NumberColumn("y", np.zeros(2)))),
+        lambda: Table((NumberColumn("x", np.zeros(1)),), (Group("x", ("x",), (1,)),)),
+        lambda: Table((NumberColumn("x", np.zeros(1)),), (Group("g", ("x",), (1,)), Group("g", ("x",), (1,)))),
+        lambda: Table((NumberColumn("x", np.zeros(1)),), (Group("g", ("y",), (1,)),)),
+        lambda: Group("g", ("x", "y"), (3,)),
+        lambda: Group("g", (), (0,)),
     ],
 )
 def test_a_table_that_breaks_its_promises_cannot_be_made(make) -> None:  # type: ignore[no-untyped-def]  # a lambda

@@ -37,7 +37,7 @@ def test_only_a_target_is_needed() -> None:
 def test_numbers_are_learned_by_squared_error() -> None:
     chosen = experiment(CARS, target="mpg")
     assert chosen.spec.loss is not None and chosen.spec.loss.kind == "mse"
-    assert chosen.preparation.target.encoding == "number"
+    assert chosen.preparation.targets["y"].encoding == "number"
 
 
 @pytest.mark.parametrize(("share", "curve"), [(0.2, "validation.loss"), (0.0, "training.loss")])
@@ -195,7 +195,7 @@ def test_accuracy_of_two_classes_asks_for_even_odds_in_the_units_of_the_loss(kin
 
 def test_only_losses_of_residuals_standardize_their_target() -> None:
     for kind, deviation in (("huber", None), ("hinge", 1.0)):
-        target = experiment(CARS, target="mpg", loss={"kind": kind}).preparation.target
+        target = experiment(CARS, target="mpg", loss={"kind": kind}).preparation.targets["y"]
         assert (target.scales[0].deviation == deviation) is (deviation is not None)  # type: ignore[union-attr]
 
 
@@ -226,19 +226,21 @@ WORDS: dict[str, Any] = {
 
 
 def test_columns_of_whole_numbers_feed_an_embedding() -> None:
-    found = experiment(a_table_of_words(), target="y", network=WORDS, preparation="none", epochs=2)
+    found = experiment(a_table_of_words(), target="y", network=WORDS, epochs=2)
+    assert found.graph.inputs["x"].dtype == "int"
     *_, end = found.run().events()
     assert isinstance(end, Ended) and end.reason == "max_epochs"
 
 
-@pytest.mark.parametrize("largest", [5.0, -1.0, 2.5, 1e300])
-def test_a_number_beyond_the_vocabulary_is_refused_by_its_row(largest: float) -> None:
-    detail = mistakes(a_table_of_words(largest), target="y", network=WORDS, preparation="none", dtype="float64")
-    assert detail == {"/features": f"row 18 holds {largest:.15g}, and 'x' takes whole numbers from 0 to 4"}
+def test_a_number_beyond_the_vocabulary_is_refused_by_its_row() -> None:
+    detail = mistakes(a_table_of_words(5.0), target="y", network=WORDS)
+    assert detail == {"/features": "row 17 holds 5, and 'x' takes whole numbers from 0 to 4"}
 
 
-def test_numbers_that_were_standardized_are_no_indices_and_one_is_told_what_to_do() -> None:
-    assert '"preparation": "none"' in mistakes(a_table_of_words(), target="y", network=WORDS)["/features"]
+@pytest.mark.parametrize("strange", [-1.0, 2.5, 1e300])
+def test_what_is_no_whole_number_from_0_is_refused_by_row_and_column(strange: float) -> None:
+    detail = mistakes(a_table_of_words(strange), target="y", network=WORDS)
+    assert detail["/features/0"].startswith(f"row 17 of column 'a' is {strange:.15g}")
 
 
 def noisy_lines(rows: int = 400) -> Table:
@@ -266,9 +268,9 @@ def test_a_gaussian_likelihood_learns_how_far_the_numbers_scatter() -> None:
     run = found.run()
     *_, last, _ = run.events()
     assert isinstance(last, EpochEnded) and 2.0 < last.validation["rmse"] < 4.0
-    inputs = {"x": found.preparation.features(Table((NumberColumn("x", np.array([-0.5, 0.5])),)))}
+    inputs = found.preparation.input_arrays(Table((NumberColumn("x", np.array([-0.5, 0.5])),)))
     outputs = Evaluator(found.graph, run.parameters).outputs({"x": inputs["x"].astype(np.float32)})
-    low, high = predict(found.graph, found.preparation, outputs).deviations or [0.0, 0.0]
+    low, high = predict(found.graph.judge_of("y"), found.preparation.targets["y"], outputs).deviations or [0.0, 0.0]
     assert isinstance(low, float) and isinstance(high, float)
     assert 0.7 < low < 1.4 and 3.0 < high < 5.5
 

@@ -1,5 +1,6 @@
 """Data sets over HTTP."""
 
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from starlette.testclient import TestClient
 
 from core.data.rows import rows_of
@@ -16,6 +17,7 @@ from core.data.samples import draw_sample
 from service.datasets import needs
 from service.datasets.files import apart
 from service.datasets.ids import DATASET_IDS
+from service.datasets.tables import DatasetRow
 from service.datasets.use_cases import load_table
 from service.kit.blobs import BlobRow
 from service.kit.database import Database
@@ -140,6 +142,51 @@ def test_a_job_reads_the_table_that_was_stored(client: TestClient, database: Dat
     assert rows_of(table, 0, 344) == rows_of(expected, 0, 344)
 
 
+def npz_of(**arrays: Any) -> bytes:
+    packed = io.BytesIO()
+    np.savez(packed, allow_pickle=True, **arrays)
+    return packed.getvalue()
+
+
+def test_images_are_shown_as_a_group_and_the_answers_stay_bounded(client: TestClient) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (30, 28, 28)).astype(np.uint8)
+    posted = upload(client, npz_of(image=images, digit=np.arange(30) % 3), "images.npz")
+    assert posted.status_code == 201, posted.text
+    seen = client.get(f"/v1/datasets/{posted.json()['id']}")
+    (group,) = seen.json()["groups"]
+    assert (group["name"], group["shape"], len(group["columns"])) == ("image", [28, 28], 784)
+    assert group["columns"][29] == "image_1_1"
+    assert len(seen.content) < 784 * 400
+    # A mistake that all 784 columns have is told of a hundred at most.
+    job = {"dataset": posted.json()["id"], "target": "digit", "features": ["image"], "network": {
+        "inputs": {"x": {"shape": [28, 28], "dtype": "int"}}, "layers": [{"op": "flatten"}, {"op": "dense"}],
+    }}  # fmt: skip
+    float_images = upload(client, npz_of(image=images / 256 - 0.5, digit=np.arange(30) % 3), "images.npz").json()
+    refused = client.post("/v1/jobs", json={**job, "dataset": float_images["id"]})
+    assert refused.status_code == 422
+    assert {error["pointer"] for error in refused.json()["errors"]} == {"/features/0"}
+    assert len(refused.content) < 100_000
+
+
+def test_a_data_set_from_before_there_were_groups_has_none(client: TestClient, database: Database) -> None:
+    made = client.post("/v1/datasets", json={"sample": "xor"}).json()
+    with database.writing() as session:
+        session.execute(update(DatasetRow).values(groups=None))
+    assert client.get(f"/v1/datasets/{made['id']}").json()["groups"] == []
+
+
+def test_samples_with_groups_tell_them_in_the_list_and_have_them(client: TestClient) -> None:
+    samples = {sample["name"]: sample for sample in client.get("/v1/samples").json()["data"]}
+    shapes = {name: [(group["name"], group["shape"]) for group in sample["groups"]] for name, sample in samples.items()}
+    assert shapes["adding"] == [("sequence", [20, 2])]
+    assert shapes["counting"] == [("sequence", [20])]
+    assert shapes["digits"] == [("image", [1, 8, 8])]
+    assert shapes["iris"] == []
+    for name in ("adding", "counting", "digits"):
+        assert client.post("/v1/datasets/preview", json={"sample": name}).json()["groups"] == samples[name]["groups"]
+        assert client.post("/v1/datasets", json={"sample": name}).json()["groups"] == samples[name]["groups"]
+
+
 def test_the_list_goes_from_new_to_old_and_on_from_any_id(client: TestClient) -> None:
     ids = [client.post("/v1/datasets", json={"sample": "xor", "seed": seed}).json()["id"] for seed in range(3)]
     first = client.get("/v1/datasets?limit=2").json()
@@ -160,6 +207,8 @@ def test_samples_are_listed_and_each_can_be_had(client: TestClient) -> None:
         "gaussians",
         "linear",
         "sine",
+        "adding",
+        "counting",
         "digits",
         "iris",
         "penguins",

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from core.data.cells import table_from_records
 from core.data.numerals import MISSING_MARKERS, is_infinite, number_of
 from core.data.rows import rows_of
-from core.data.table import NumberColumn, table_to_bytes
+from core.data.table import Group, NumberColumn, table_from_bytes, table_to_bytes
 from core.errors import Invalid
 from service.datasets.files.contents import Contents, FileRequest
 from service.datasets.files.engine import engine_for
@@ -113,6 +113,27 @@ def test_arrays_become_columns(tmp_path: Path) -> None:
         {"x_0": 4, "x_1": 5, "y": 2, "word": "a", "ok": "true"},
     ]
     assert source.notes == ["Array 'x' of shape (3, 2) became the columns x_0 to x_1."]
+
+
+def test_arrays_with_more_axes_become_columns_in_row_major_order_and_are_remembered(tmp_path: Path) -> None:
+    images = np.arange(2 * 2 * 3, dtype=np.uint8).reshape(2, 2, 3)
+    table, source = read(tmp_path, npz_of(image=images, ids=np.zeros((2, 2), np.int64), word=np.array(["a", "b"])))
+    names = ("image_0_0", "image_0_1", "image_0_2", "image_1_0", "image_1_1", "image_1_2")
+    assert table.groups == (Group("image", names, (2, 3)), Group("ids", ("ids_0", "ids_1"), (2,)))
+    assert rows_of(table.select(names), 1, 2) == [dict(zip(names, range(6, 12), strict=True))]
+    assert source.notes[0] == "Array 'image' of shape (2, 2, 3) became the columns image_0_0 to image_1_2."
+    assert table_from_bytes(table_to_bytes(table)).groups == table.groups
+
+
+def test_words_have_axes_too_and_an_array_without_entries_is_no_group(tmp_path: Path) -> None:
+    table, _ = read(tmp_path, npz_of(x=np.array([[["a"], ["b"]]]), nothing=np.zeros((1, 0, 3))))
+    assert [group.name for group in table.groups] == ["x"]
+    assert rows_of(table, 0, 1) == [{"x_0_0": "a", "x_1_0": "b"}]
+
+
+def test_kinds_leave_groups_as_they_are(tmp_path: Path) -> None:
+    table = read(tmp_path, npz_of(x=np.zeros((2, 2))), kinds={"x_1": "category"}).table
+    assert table.groups == (Group("x", ("x_0", "x_1"), (2,)),)
 
 
 def test_missing_texts_are_counted_and_said(tmp_path: Path) -> None:
@@ -307,7 +328,10 @@ def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
     ("arrays", "expected"),
     [
         ({"x": np.array([1, None], dtype=object)}, "holds Python objects"),
-        ({"x": np.zeros((2, 2, 2))}, "has the shape (2, 2, 2)"),
+        ({"x": np.zeros((1,) * 10)}, "has the shape (1, 1, 1, 1, 1, 1, 1, 1, 1, 1)"),
+        ({"x": np.zeros((1, 65, 64))}, "has the shape (1, 65, 64)"),
+        ({"x": np.full((2, 2, 2), np.inf)}, "holds a number that is not finite, at [0, 0, 0]"),
+        ({"x_0": np.zeros((1, 2)), "x": np.zeros((1, 1))}, "'x_0' is called as one of the columns is"),
         ({"x": np.array(1.0)}, "has the shape ()"),
         ({"x": np.zeros(3), "y": np.zeros(2)}, "different numbers of rows: [2, 3]"),
         ({"x": np.array([1, np.inf])}, "holds a number that is not finite, at [1]"),

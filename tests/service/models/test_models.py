@@ -106,7 +106,7 @@ def test_a_model_shows_everything_it_consists_of(client: TestClient, a_model: Re
     assert [node["id"] for node in shown["network"]["nodes"]] == ["h", "tanh_1", "o"]
     assert all("params" not in node for node in shown["network"]["nodes"])
     assert shown["network"]["losses"][0]["kind"] == "cross_entropy"
-    assert shown["preparation"]["target"]["labels"]["column"] == "class"
+    assert shown["preparation"]["targets"]["y"]["labels"]["column"] == "class"
     assert shown["scores"] == {"training": {"loss": 0.5}}
     assert shown["certificate"] == {"passed": True}
     assert shown["provenance"] == [provenance().model_dump(mode="json")]
