@@ -250,7 +250,8 @@ def _examples(graph: Graph, preparation: Preparation, spec: ExperimentSpec, *, w
     small = [problem for loss in graph.losses for problem in small_targets(loss, targets)]
     if small:
         raise Invalid(Problem("/target", problem.detail, got=problem.got) for problem in small)
-    return Examples(inputs, targets, weights).shaped(graph)
+    # In the run's own precision at once: a table of float64 beside its features of float64 is memory enough.
+    return Examples(inputs, targets, weights).typed(graph, type_of_precision[spec.dtype])
 
 
 def _check_indices(graph: Graph, inputs: Mapping[str, Array], spec: ExperimentSpec, rows: Array) -> None:

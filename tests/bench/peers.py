@@ -6,7 +6,7 @@ The parts of a peer that is not installed are imported only when it is asked for
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -132,39 +132,39 @@ def torch(case: Case, *, fused: bool = False) -> Prepared:
 
 
 def floor(case: Case) -> Prepared:
-    """Only the matrix products of a step, outputs made before: what no NumPy engine can beat with these kernels.
-
-    Of a convolution they are those of unfolded windows, which are taken to be there already.
-    """
+    """Only the matrix products of a step, outputs made before, in a plain loop: what no NumPy engine can beat with
+    these kernels. Of a convolution they are those of unfolded windows, which are taken to be there already."""
     generator = np.random.default_rng(0)
     batch = min(case.batch, case.rows)
+    products: list[tuple[Callable[[Any, Any], object], Any, Any]] = []
 
-    def product(left: tuple[int, int], right: tuple[int, int]) -> Callable[[], object]:
-        a, b = (generator.standard_normal(shape, dtype=np.float32) for shape in (left, right))
-        return partial(a.dot, b, np.empty((left[0], right[1]), np.float32))
+    def product(rows: int, inner: int, columns: int, turned: str = "") -> None:
+        """A (rows × inner) matrix times an (inner × columns) one, of which `turned` lie in memory the other way."""
+        a, b = (
+            generator.standard_normal(shape[::-1] if name in turned else shape, dtype=np.float32)
+            for name, shape in (("a", (rows, inner)), ("b", (inner, columns)))
+        )
+        a, b = (array.T if name in turned else array for name, array in (("a", a), ("b", b)))
+        products.append((a.dot, b, np.empty((rows, columns), np.float32)))
 
-    products: list[Callable[[], object]] = []
     if case.is_convolutional:
-        positions = batch * IMAGE[1] * IMAGE[2]
-        windows, windows_of_maps = 9 * IMAGE[0], 9 * FILTERS[0]
-        products += [
-            product((FILTERS[0], windows), (windows, positions)),
-            product((FILTERS[0], positions), (positions, windows)),
-            product((FILTERS[1], windows_of_maps), (windows_of_maps, positions // 4)),
-            product((FILTERS[1], positions // 4), (positions // 4, windows_of_maps)),
-            product((windows_of_maps, FILTERS[1]), (FILTERS[1], positions // 4)),
-        ]
+        positions, windows, few = batch * IMAGE[1] * IMAGE[2], 9 * FILTERS[0], batch * IMAGE[1] * IMAGE[2] // 4
+        product(FILTERS[0], 9 * IMAGE[0], positions)
+        product(FILTERS[0], positions, 9 * IMAGE[0], "b")
+        product(FILTERS[1], windows, few)
+        product(FILTERS[1], few, windows, "b")
+        product(windows, FILTERS[1], few, "a")
     for position, (fan_in, fan_out) in enumerate(case.layers):
-        products.append(product((batch, fan_in), (fan_in, fan_out)))
-        products.append(product((fan_in, batch), (batch, fan_out)))
+        product(batch, fan_in, fan_out)
+        product(fan_in, batch, fan_out, "a")
         if position or case.is_convolutional:
-            products.append(product((batch, fan_out), (fan_out, fan_in)))
+            product(batch, fan_out, fan_in, "b")
     steps = max(1, case.rows // batch)
 
     def epoch() -> None:
         for _ in range(steps):
-            for call in products:
-                call()
+            for dot, right, out in products:
+                dot(right, out)
 
     return epoch, steps * batch / case.rows
 
