@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PEERS = ("floor", "ours", "ours-fused", "scikit-learn", "torch", "torch-fused", "jax", "jax-scan")
 OURS = ("ours", "ours-fused")
-REPEATS, SECONDS = 15, 0.25
+REPEATS, FEWEST, SECONDS, LONGEST_SECONDS = 15, 3, 0.25, 8.0
 
 Epochs = Callable[[], object]
 Speeds = dict[str, float]
@@ -110,9 +110,11 @@ def measure(case_name: str, peer: str) -> Speeds:
     case = CASES[case_name]
     kinds = [peer, "floor"] if peer in OURS else [peer]
     timed = [Timed(*PREPARE[kind](case), case.rows) for kind in kinds]
-    for _ in range(REPEATS):
+    begun, repeats = time.perf_counter(), 0
+    while repeats < FEWEST or (repeats < REPEATS and time.perf_counter() - begun < LONGEST_SECONDS):
         for one in timed:
             one.repeat()
+        repeats += 1
     return {peer: timed[0].best, **({f"floor beside {peer}": timed[1].best} if peer in OURS else {})}
 
 
