@@ -85,8 +85,8 @@ class EpochLoss:
             weights = np.empty(len(rows), y.dtype)
             load.append(take_rows(self._examples.sample_weights[index], rows, weights))
         value = np.zeros((), at_least_double(y.dtype))
-        # Pieces of one length share their work arrays.
-        shared = scratch.setdefault(len(rows), {})
+        # Pieces of one length share their work arrays, except where what is prepared in them is to stay.
+        shared = {} if self._is_still else scratch.setdefault(len(rows), {})
         site = LossSite(y[..., part], batch_last(t), None, value, weights, shared)
         load += loss.prepare(site)
         if self._is_still:
