@@ -5,28 +5,39 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.arrays import Array, Call, at_least_double, call
-from core.calls import constant, weighted_sum
+from core.calls import constant
 from core.loss import LossSite
-from core.rows import shifted_exponentials
+from core.rows import MOST_SPREAD, shifted, shifted_exponentials
 
 CLASSES = -2
 """The axis of the classes in outputs (…, k, n)."""
 
 
-def log_likelihood(site: LossSite, targets: Array) -> Sequence[Call]:
+def log_likelihood(site: LossSite, targets: Array, *, mass: float | None) -> Sequence[Call]:
     """Calls that write −Σ q log softmax(y) into the value of the loss, for targets q like y.
 
-    log softmax(y) = y − max y − log Σ exp(y − max y).
+    With log softmax(y) = z − log Σ exp(z), z = y − max y, that is Σᵢ mᵢ log Σ exp(zᵢ) − Σ q z, where mᵢ = Σ q of
+    example i is `mass` if it is the same for all.
     """
     y, axis = site.y, site.y.ndim + CLASSES
-    logs, exponentials = site.scratch("logs", y.shape), site.scratch("exponentials", y.shape)
+    between, exponentials = site.scratch("between", y.shape), site.scratch("exponentials", y.shape)
     total = _total(site)
+    wide = site.scratch("wide", (y.size + total.size,), at_least_double(y.dtype))
+    products, logs = wide[: y.size].reshape(y.shape), wide[y.size :].reshape(total.shape)
+    factors = np.full(len(wide), -1.0, wide.dtype)
+    factors[y.size :] = 1.0 if mass is None else mass
+    weigh: Sequence[Call] = ()
+    if mass is None:
+        masses = site.scratch("masses", total.shape)
+        weigh = [call(np.add.reduce, targets, axis, None, masses, True), call(np.multiply, total, masses, total)]
     return [
-        *shifted_exponentials(y, logs, exponentials, total, axis=axis),
+        *shifted_exponentials(y, between, exponentials, total, axis=axis),
         call(np.log, total, total),
-        call(np.subtract, logs, total, logs),
-        call(np.multiply, targets, logs, logs),
-        *weighted_sum(logs, -1.0, site.value, site.scratch("wide", y.shape, at_least_double(y.dtype))),
+        *weigh,
+        call(np.copyto, logs, total),
+        call(np.multiply, targets, between, between),
+        call(np.copyto, products, between),
+        call(wide.dot, factors, site.value),
     ]
 
 
@@ -54,18 +65,11 @@ def likelihood_slopes(site: LossSite, targets: Array, *, mass: float | None, wei
     ]
 
 
-MOST_SPREAD = 64
-"""Classes up to which a row is spread over all of them by a product with ones."""
-
-
 def _slopes_of_few(site: LossSite, dy: Array, targets: Array, mass: float) -> Sequence[Call]:
-    """The same without an operand of another shape: it costs NumPy 0.9 µs a call, spreading it by a product 0.5."""
-    maximum, spread = site.scratch("maximum", (1, dy.shape[1])), site.scratch("spread", dy.shape)
-    classes = len(dy)
+    """The same with the sum of a row spread over all of its classes by the product that takes it."""
+    maximum, spread, classes = site.scratch("maximum", (1, dy.shape[1])), site.scratch("spread", dy.shape), len(dy)
     return [
-        call(np.maximum.reduce, site.y, 0, None, maximum[0]),
-        call(np.ones((classes, 1), dy.dtype).dot, maximum, spread),
-        call(np.subtract, site.y, spread, dy),
+        *shifted(site.y, dy, maximum, axis=0),
         call(np.exp, dy, dy),
         call(np.full((classes, classes), 1.0 / mass, dy.dtype).dot, dy, spread),
         call(np.divide, dy, spread, dy),

@@ -45,7 +45,8 @@ class CrossEntropy(ClassTargets):
         return self._targets(site).prepare
 
     def forward(self, site: LossSite) -> Sequence[Call]:
-        return log_likelihood(site, self._targets(site).q)
+        targets = self._targets(site)
+        return log_likelihood(site, targets.q, mass=targets.mass)
 
     def backward(self, site: LossSite) -> Sequence[Call]:
         targets = self._targets(site)

@@ -46,7 +46,7 @@ class CrossEntropySoft(Loss):
         return [scale, *weigh]
 
     def forward(self, site: LossSite) -> Sequence[Call]:
-        return log_likelihood(site, self._targets(site))
+        return log_likelihood(site, self._targets(site), mass=None)
 
     def backward(self, site: LossSite) -> Sequence[Call]:
         return likelihood_slopes(site, self._targets(site), mass=None, weight=self.weight)
