@@ -7,15 +7,15 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from core.arrays import Array, Tensor, size_of
+from core.arrays import Array, Model, Tensor, size_of
 from core.data.cells import Cell
 from core.errors import Invalid, Problem, pointer
 from core.graph.graph import Graph
 from core.graph.interpreter import Pass, interpret
 from core.graph.randomness import Randomness
-from core.inspect.examples import examples_of_arrays, examples_of_rows
-from core.inspect.question import Library, Question
-from core.inspect.subject import Subject, bind
+from core.inspect.examples import examples_of_arrays, examples_of_rows, examples_of_split
+from core.inspect.question import Library, Question, SplitName
+from core.inspect.subject import Bound, Subject, bind
 from core.network import InputSpec
 from core.training.examples import Examples
 
@@ -59,6 +59,14 @@ class Posed:
             )
 
 
+class SplitRows(Model):
+    """Examples that a model was trained, validated or tested on."""
+
+    split: SplitName = "training"
+    rows: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
+    """The first, and the one behind the last, in the order of the split."""
+
+
 class BatchQuestion(Question):
     """A question about one batch of examples."""
 
@@ -72,6 +80,9 @@ class BatchQuestion(Question):
 
     rows: Annotated[list[dict[str, Cell]], Field(min_length=1, max_length=MOST_ROWS)] | None = None
     """For a model instead of `inputs` and `targets`: rows with the columns of its data set, prepared as in training."""
+
+    batch: SplitRows | None = None
+    """For a model, instead: rows of its own data, as in `{"split": "training", "rows": [0, 32]}`."""
 
     mode: Literal["evaluation", "training"] = "evaluation"
     """`training` lets dropout drop, by a node's own `mask` or drawn from `seed`."""
@@ -91,15 +102,20 @@ class BatchQuestion(Question):
         bound = bind(
             self.subject, library, seed=self.seed, inputs=_input_specs(self.inputs), widths=_widths(self.targets)
         )
-        if self.rows is not None:
-            assert bound.preparation is not None
-            examples = examples_of_rows(bound.graph, bound.preparation, self.rows)
-        else:
-            examples = examples_of_arrays(bound.graph, self.inputs or {}, self.targets or {})
+        examples = self._examples(bound, library)
         self._check_size(bound.graph, examples.rows)
         self._check_masks(examples.rows)
         typed = examples.typed(bound.graph, np.float64)
         return Posed(bound.graph, bound.parameters, typed, self.mode == "training", self.seed)
+
+    def _examples(self, bound: Bound, library: Library) -> Examples:
+        if self.batch is not None:
+            assert self.subject.model is not None
+            return examples_of_split(library.history(self.subject.model), self.batch.split, self.batch.rows)
+        if self.rows is not None:
+            assert bound.preparation is not None
+            return examples_of_rows(bound.graph, bound.preparation, self.rows)
+        return examples_of_arrays(bound.graph, self.inputs or {}, self.targets or {})
 
     def _check_size(self, graph: Graph, rows: int) -> None:
         """Raise Invalid before more memory is taken than a question is worth."""
@@ -128,18 +144,25 @@ class BatchQuestion(Question):
     @property
     def examples_place(self) -> str:
         """Where the examples stand in the request."""
-        return "/inputs" if self.rows is None else "/rows"
+        return next((f"/{name}" for name in ("rows", "batch") if getattr(self, name) is not None), "/inputs")
+
+    @property
+    def targets_place(self) -> str:
+        """Where the targets stand in the request."""
+        return "/targets" if self.examples_place == "/inputs" else self.examples_place
 
     def _check_form(self) -> None:
+        given = [name for name in ("inputs", "rows", "batch") if getattr(self, name) is not None]
         problems = []
-        if (self.inputs is None) == (self.rows is None):
-            problems.append(Problem("/inputs", "give the examples, either as `inputs` or, for a model, as `rows`"))
-        if self.rows is not None and self.targets is not None:
-            problems.append(Problem("/targets", "with `rows` the targets are columns of the rows"))
-        if self.rows is not None and self.subject.model is None:
-            problems.append(
-                Problem("/rows", "rows are for a model, which knows their columns; a network takes `inputs`")
-            )
+        if len(given) != 1:
+            detail = "give the examples, either as `inputs` or, for a model, as `rows` or `batch`"
+            problems.append(Problem("/inputs", detail))
+        of_model = [name for name in given if name != "inputs"]
+        if of_model and self.targets is not None:
+            problems.append(Problem("/targets", f"with `{of_model[0]}` the targets are columns of the rows"))
+        if self.subject.model is None:
+            detail = "are for a model, which knows its data set; a network takes `inputs`"
+            problems += [Problem(f"/{name}", detail) for name in of_model]
         if problems:
             raise Invalid(problems)
 

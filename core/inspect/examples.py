@@ -1,6 +1,7 @@
 """Examples out of a request: arrays checked against a graph, or rows prepared as in training."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import get_args
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from core.data.rows import ColumnForm, table_from_rows
 from core.data.table import NumberColumn, Table
 from core.errors import Invalid, Problem, pointer
 from core.graph.graph import Graph, Target
+from core.inspect.question import History, SplitName
 from core.loss import Loss
 from core.training.examples import Examples, check_indices, small_targets, strange_indices
 
@@ -119,6 +121,19 @@ def examples_of_rows(graph: Graph, preparation: Preparation, rows: list[dict[str
     if problems:
         raise Invalid(problems)
     return Examples(inputs, targets, {index: column_of_weights(table, name) for index, name in weighted.items()})
+
+
+def examples_of_split(history: History, split: SplitName, rows: Sequence[int]) -> Examples:
+    """Rows of a split of a model's own data, from the first of `rows` to before the second. Raises Invalid."""
+    examples = history.examples(split)
+    if examples is None:
+        given = [name for name in get_args(SplitName) if history.examples(name) is not None]
+        raise Invalid([Problem("/batch/split", "the run had no rows of this split", allowed=given, got=split)])
+    first, end = rows
+    if not first < end <= examples.rows:
+        detail = f"must be two numbers of rows in their order; the split has {examples.rows}"
+        raise Invalid([Problem("/batch/rows", detail, got=list(rows))])
+    return examples.take(np.arange(first, end))
 
 
 def _names(forms: list[ColumnForm]) -> set[str]:

@@ -110,7 +110,7 @@ class GradientCheck(BatchQuestion):
         posed = self.pose(library)
         if not posed.has_targets:
             detail = "a check needs targets: without them there is no loss whose gradient could be checked"
-            raise Invalid([Problem("/targets" if self.rows is None else "/rows", detail)])
+            raise Invalid([Problem(self.targets_place, detail)])
         wanted = {"params", "inputs"} if self.include is None else set(self.include)
         if not wanted & {"params", "inputs"}:
             raise Invalid([Problem("/include", "name what to check", allowed=["params", "inputs"])])

@@ -93,7 +93,7 @@ class Gradients(BatchQuestion):
         asked = [part for part in self.include or () if part in OF_A_LOSS]
         if asked:
             detail = "gradients need targets to be gradients of a loss; without them only `values` can be given"
-            raise Invalid([Problem("/rows" if self.rows is not None else "/targets", detail)])
+            raise Invalid([Problem(self.targets_place, detail)])
         return list(self.include) if self.include is not None else ["values", "state"]
 
     def _show(self, array: Array) -> Shown:

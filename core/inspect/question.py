@@ -1,14 +1,19 @@
 """What a question is: a request that answers itself, given somewhere to find trained models."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar, Protocol, get_type_hints
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Protocol, get_type_hints
 
 from pydantic import BaseModel
 
 from core.arrays import Array, Model
 from core.data.preparation import Preparation
+from core.experiment import Experiment
 from core.graph.graph import Graph
+from core.training.examples import Examples
+
+SplitName = Literal["training", "validation", "test"]
 
 
 @dataclass(frozen=True)
@@ -20,11 +25,38 @@ class Trained:
     preparation: Preparation
 
 
+@dataclass(frozen=True)
+class History:
+    """How a model came to be: what it learned from, and what is kept of the way."""
+
+    experiment: Experiment
+    epoch: int | None
+    """Of the checkpoint that was named; None for the model at the end of a run."""
+
+    checkpoints: Mapping[int, Callable[[], Array]] = field(default_factory=dict)
+    """Parameters and state (graph.size,) after each epoch that is kept, read when asked for; 0 is the start."""
+
+    learning_rates: Mapping[int, float] = field(default_factory=dict)
+    """The rate of each epoch so far, counted from 1."""
+
+    def examples(self, split: SplitName) -> Examples | None:
+        """The prepared rows of a split; None where it has none."""
+        splits = {
+            "training": self.experiment.training,
+            "validation": self.experiment.validation,
+            "test": self.experiment.test,
+        }
+        return splits[split]
+
+
 class Library(Protocol):
     """Where questions find the models they are asked about."""
 
     def model(self, reference: str) -> Trained:
         """The model that a reference names: `mdl_…`, `name@3`, `job_…@12`."""
+
+    def history(self, reference: str) -> History:
+        """How the same model was trained; reads its data set. Raises Invalid at `/subject/model` if that is gone."""
 
 
 class Question(Model):
@@ -34,6 +66,13 @@ class Question(Model):
 
     sentence: ClassVar[str]
     """What is asked, as shown to people."""
+
+    def work(self, library: Library) -> float:
+        """Floating-point operations that the answer takes, about; what takes long is answered by a worker.
+
+        Raises Invalid.
+        """
+        return 0.0
 
     @abstractmethod
     def answer(self, library: Library) -> BaseModel:

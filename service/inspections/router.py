@@ -13,6 +13,9 @@ from service.inspections.library import StoredModels
 from service.inspections.schemas import Questions, QuestionView
 from service.kit.http.problems import InvalidRequest, problems
 from service.kit.http.routes import feature_router
+from service.kit.http.session import database_of
+from service.models.requests import shelf_of
+from service.settings import Settings
 
 router = feature_router("inspect", "Questions about networks and their gradients. Asking changes nothing.")
 
@@ -44,7 +47,8 @@ def _path(name: str) -> str:
 
 def _ask(kind: type[Question]) -> Callable[..., Response]:
     def ask(request: Request, body: Question) -> Response:
-        answer = body.answer(StoredModels(request))
+        settings: Settings = request.app.state.settings
+        answer = body.answer(StoredModels(database_of(request), shelf_of(request), settings.max_parameters))
         return Response(answer.model_dump_json(), media_type="application/json")
 
     # FastAPI reads the type of the body here.

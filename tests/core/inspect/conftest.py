@@ -4,13 +4,16 @@ from typing import Any
 
 import pytest
 
-from core.inspect.question import Library, Trained
+from core.inspect.question import History, Library, Trained
 
 
 class NoModels:
     """A library without a single model."""
 
     def model(self, reference: str) -> Trained:
+        raise LookupError(reference)
+
+    def history(self, reference: str) -> History:
         raise LookupError(reference)
 
 

@@ -148,3 +148,37 @@ def everything(database: Database) -> dict[str, list[Any]]:
     """All rows of all tables."""
     with database.reading() as session:
         return {table.name: sorted(map(repr, session.execute(table.select()))) for table in Base.metadata.sorted_tables}
+
+
+def rows_of(client: TestClient, split: str) -> int:
+    """How many rows a split of the model `iris` has, as the refusal of too many says."""
+    body = {"subject": {"model": "iris"}, "batch": {"split": split, "rows": [0, 10**6]}}
+    (error,) = client.post("/v1/inspect/gradients", json=body).json()["errors"]
+    assert error["pointer"] == "/batch/rows"
+    return int(error["detail"].split()[-1])
+
+
+def test_a_model_is_asked_with_rows_of_the_splits_it_was_trained_on(client: TestClient, iris: Json) -> None:
+    scores = client.get("/v1/models/iris").json()["scores"]
+    assert client.delete(f"/v1/jobs/{iris['id']}").status_code == 204
+    for split in ("training", "validation", "test"):
+        batch = {"split": split, "rows": [0, rows_of(client, split)]}
+        answer = ask(client, "gradients", {"subject": {"model": "iris"}, "batch": batch, "summary": True})
+        assert answer["loss"] == pytest.approx(scores[split]["loss"], rel=1e-5)
+    some = {"subject": {"model": "iris"}, "batch": {"split": "validation", "rows": [2, 5]}}
+    assert len(ask(client, "gradients", some)["values"]["dense_2"]) == 3
+
+
+def test_rows_of_a_split_that_are_not_there_are_refused(client: TestClient, iris: Json) -> None:
+    def mistakes(**body: Any) -> dict[str, str]:
+        answer = client.post("/v1/inspect/gradients", json={"subject": {"model": "iris"}} | body)
+        assert answer.status_code == 422, answer.text
+        return {error["pointer"]: error["detail"] for error in answer.json()["errors"]}
+
+    assert mistakes(batch={"rows": [3, 3]}).keys() == {"/batch/rows"}
+    assert mistakes(batch={"rows": [0, 1]}, targets={"y": [0]}).keys() == {"/targets"}
+    network = {"layers": [{"op": "dense", "units": 1}]}
+    assert "/batch" in mistakes(batch={"rows": [0, 1]}, subject={"network": network})
+    assert client.delete(f"/v1/jobs/{iris['id']}").status_code == 204
+    assert client.delete(f"/v1/datasets/{iris['dataset']}").status_code == 204
+    assert "deleted" in mistakes(batch={"rows": [0, 1]})["/subject/model"]
