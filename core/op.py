@@ -131,6 +131,9 @@ class Op(Model):
     rectifies: ClassVar[bool] = False
     """Whether it stops about half of the signal, so that weights before it should start twice as varied (He 2015)."""
 
+    steepest: ClassVar[float | None] = None
+    """The largest slope of an activation that saturates at both ends, where it hardly passes a gradient on."""
+
     is_random: ClassVar[bool] = False
     """Whether it draws random numbers in training mode."""
 
@@ -188,6 +191,14 @@ class Op(Model):
     @abstractmethod
     def backward(self, site: Site) -> Sequence[Call]:
         """Calls that write every `site.dx` and `site.dparams` that is not None from `site.dy`."""
+
+    @property
+    def dies(self) -> bool:
+        """Whether a unit whose value is above 0 for no example passes no gradient on, and so may stay like that.
+
+        Not every op that rectifies: what still has a slope below 0 lets its unit come back.
+        """
+        return False
 
     def kinks(self, site: Site) -> Sequence[Callable[[], Array]]:
         """Readings whose pattern changes where the op is not differentiable; none for smooth ops."""

@@ -59,7 +59,8 @@ class Experiment:
     def range_test(self) -> RangeTest:
         """A new range test, before its first point; for a description that has a `learning_rate_range`."""
         assert self.spec.learning_rate_range is not None
-        run = Run(self.graph, self._told(), self.training, losses_in_steps=True)
+        told = self._told().model_copy(update={"statistics": False})
+        run = Run(self.graph, told, self.training, losses_in_steps=True)
         return RangeTest(run, self.spec.learning_rate_range)
 
     def _told(self) -> TrainingSpec:

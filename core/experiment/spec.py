@@ -131,5 +131,9 @@ class ExperimentSpec(Model):
     early_stopping: EarlyStopping | None = None
     """Stop when the watched value no longer improves; left out with `epochs` given, never."""
 
+    statistics: bool = True
+    """Whether some steps and epochs are looked at more closely, for `/layers` and the diagnosis; what is learned is
+    the same to the last bit."""
+
     learning_rate_range: LearningRateRange | None = None
     """Measure through which learning rates the loss falls, by single updates at growing rates, and train no model."""

@@ -22,6 +22,10 @@ class LeakyRelu(Pointwise):
     rectifies: ClassVar[bool] = True
     explanation: ClassVar[str] = "A rectifier that lets a little through: y = x above 0 and slope·x below."
 
+    @property
+    def dies(self) -> bool:
+        return self.slope == 0.0
+
     def value(self, x: Array, y: Array, work: Work) -> Sequence[Call]:
         return [call(np.multiply, x, constant(self.slope, y), y), larger(x, y, y)]
 

@@ -16,6 +16,10 @@ class Relu6(Pointwise):
     rectifies: ClassVar[bool] = True
     explanation: ClassVar[str] = "A rectifier that ends at 6: y = min(max(0, x), 6), slope 1 in between."
 
+    @property
+    def dies(self) -> bool:
+        return True
+
     def value(self, x: Array, y: Array, work: Work) -> Sequence[Call]:
         return [larger(x, constant(0.0, y), y), smaller(y, constant(6.0, y), y)]
 

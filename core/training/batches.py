@@ -108,6 +108,10 @@ class Batches:
         """The plan of a batch."""
         return self._plan(int(self.counts[position]))
 
+    def last_plan(self, update: int) -> Plan:
+        """The plan of the last batch of an update."""
+        return self.plan_of(min((update + 1) * self._spec.batches_per_update, len(self.counts)) - 1)
+
     def mean_loss(self) -> float:
         """The data term, from the values that the batches left."""
         return float(self._weights @ self.losses @ self.counts) / self.rows

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from core.training.statistics import EpochStatistics
+
 RangeEnd = Literal["last_step", "loss_exploded", "loss_not_finite"]
 """Why a range test is over; all of them are its normal end."""
 
@@ -35,6 +37,8 @@ class EpochEnded(NamedTuple):
     best_epoch: int
     is_best: bool
     patience_left: int | None
+    statistics: EpochStatistics | None = None
+    """What was noticed of the layers; None in a run that does not look, and in a range test."""
 
 
 class Ended(NamedTuple):

@@ -15,6 +15,7 @@ from core.optimizer import Optimizer
 from core.training.epoch_loss import EpochLoss, rows_of_piece
 from core.training.examples import Examples
 from core.training.feed import widened_bytes
+from core.training.probe import WANTED, probe_rows
 
 _PROBES = (8, 16)
 """Batch sizes of two plans that are made to see what one more example costs: all buffers grow in a straight line."""
@@ -24,8 +25,13 @@ class RunMemory(Model):
     """Bytes of a run, beside what an idle worker has."""
 
     examples: int = Field(description="Inputs, targets and kept outputs of all rows.")
-    parameters: int = Field(description="Parameters, their gradient, the best ones so far, and the optimizer's memory.")
-    buffers: int = Field(description="Values, gradients and work arrays of a batch, and of the rows evaluated at once.")
+    parameters: int = Field(
+        description="Parameters, their gradient, the best ones so far, those before an update that is looked at, and "
+        "the optimizer's memory."
+    )
+    buffers: int = Field(
+        description="Values, gradients and work arrays of a batch, of the rows evaluated at once, and of a probe."
+    )
     total: int
 
 
@@ -37,6 +43,7 @@ def memory_of(
     validation_rows: int = 0,
     batch_size: int | Literal["full"] = 32,
     dtype: Literal["float32", "float64"] = "float32",
+    statistics: bool = True,
 ) -> RunMemory:
     """The memory of training this graph. Nothing as large as the network's vectors is written to find it out."""
     size = rows if batch_size == "full" else min(batch_size, rows)
@@ -54,6 +61,9 @@ def memory_of(
         sizes = {most, rows_at_a_time(graph, validation_rows % most or most)}
         evaluation = Wanted(losses=False, gradients=False)
         buffers += [_buffer_bytes(graph, rows, precision, evaluation) for rows in sizes]
+    if statistics:
+        vectors += graph.parameter_count
+        buffers.append(_buffer_bytes(graph, probe_rows(graph, rows), precision, WANTED))
     parts = {"examples": examples, "parameters": vectors * precision.itemsize, "buffers": sum(buffers)}
     return RunMemory(**parts, total=sum(parts.values()))
 

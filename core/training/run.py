@@ -24,7 +24,10 @@ from core.training.epoch_loss import EpochLoss
 from core.training.events import Ended, EndReason, EpochEnded
 from core.training.examples import Examples
 from core.training.max_norm import MaxNorm
+from core.training.notes import Notes
+from core.training.probe import Prober
 from core.training.spec import TrainingSpec
+from core.training.statistics import EpochStatistics, is_probed
 from core.training.step import norm
 from core.training.stopping import EarlyStopping, StoppingState
 from core.training.updater import Updater
@@ -79,6 +82,10 @@ class Run:
         self._updater = Updater(spec.optimizer, learned, batches.gradient)
         bounds = [] if spec.max_norm is None else MaxNorm(graph, self.parameters, spec.max_norm).calls
         self._moves = [*self._updater.calls, *bounds]
+        self._notes, self._prober = None, None
+        if spec.statistics:
+            self._notes = Notes(graph, batches, learned)
+            self._prober = Prober(graph, batches.examples, self.parameters, batches.gradient)
         self._epoch_loss = (
             EpochLoss(graph, batches.kept, batches.examples, batches.order, is_still=not batches.reorders)
             if batches.adds_up
@@ -105,6 +112,10 @@ class Run:
     def updates_per_epoch(self) -> int:
         """How often the weights move in one pass over the training split."""
         return self._batches.updates
+
+    def first_look(self) -> EpochStatistics | None:
+        """What there is to notice before training; None without statistics."""
+        return None if self._prober is None else EpochStatistics(0, (), self._prober.probe(0))
 
     def checkpoint(self) -> Checkpoint:
         """The state after the last whole epoch."""
@@ -179,7 +190,7 @@ class Run:
         rate = self._schedule.rate_after(self._watched, self.spec.optimizer.learning_rate, self.epoch)
         self._batches.arrange(self.epoch)
         self._randomness.begin_epoch(self.epoch)
-        step, gradient_norm = self._pass(self._steps(), should_stop, rate)
+        step, gradient_norm = self._pass(self._noted(self._steps(), rate), should_stop, rate)
         training = self._scores(step)
         seconds = time.perf_counter() - begun
         validation = self._validate(step)
@@ -202,7 +213,23 @@ class Run:
             best_epoch=self.best_epoch or 1,
             is_best=is_best,
             patience_left=None if self.spec.early_stopping is None else self._watch.patience - self._stopping.wait,
+            statistics=self._statistics(),
         )
+
+    def _noted(self, steps: Iterator[Step], rate: float) -> Iterator[Step]:
+        """The same updates; those that are looked at take notes."""
+        if self._notes is None:
+            return steps
+        self._notes.begin(rate)
+        return self._notes.within(steps, self.step, None if self.spec.clip else len(self._moves))
+
+    def _statistics(self) -> EpochStatistics | None:
+        """What was noticed in the epoch that has just ended."""
+        if self._notes is None or self._prober is None:
+            return None
+        is_last = self.epoch == self.spec.epochs or self._watch.is_over(self._stopping)
+        probe = self._prober.probe(self.epoch) if is_last or is_probed(self.epoch) else None
+        return EpochStatistics(self.epoch, self._notes.steps, probe)
 
     def _steps(self) -> Iterator[Step]:
         """The updates of an epoch; with clipping they end before the weights move."""
@@ -240,6 +267,8 @@ class Run:
         clip.apply(self._batches.gradient, length)
         for move in self._moves:
             move()
+        if self._notes is not None:
+            self._notes.complete()
 
     def _long_norm(self, clip: Clip | None) -> float:
         """The norm whose square overflowed in float32: with clipping, before anything has been moved, it may be finite.

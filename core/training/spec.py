@@ -46,3 +46,6 @@ class TrainingSpec(Model):
 
     early_stopping: EarlyStopping | None = None
     """Stop when the watched value no longer improves."""
+
+    statistics: bool = True
+    """Whether some steps and epochs are looked at more closely; what is learned is the same to the last bit."""

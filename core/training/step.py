@@ -44,6 +44,15 @@ class Penalties:
 
 
 def norm(vector: Array) -> float:
-    """L2 norm; in float32 a square may overflow where the norm does not, so that case is computed in float64."""
+    """L2 norm; in float32 squares may overflow or vanish where the norm does not, and then it is taken in float64."""
     square = float(vector.dot(vector))
-    return math.sqrt(square) if math.isfinite(square) else float(np.linalg.norm(vector.astype(np.float64)))
+    if _LEAST_SQUARE < square < math.inf:
+        return math.sqrt(square)
+    pieces = (vector[start : start + _PIECE].astype(np.float64) for start in range(0, len(vector), _PIECE))
+    return math.sqrt(sum(float(piece.dot(piece)) for piece in pieces))
+
+
+_LEAST_SQUARE = 1e-30
+"""Above it the squares that float32 has lost, each below 1e-45, make no difference."""
+
+_PIECE = 65_536

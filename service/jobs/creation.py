@@ -19,7 +19,7 @@ from service.jobs.tables import JobPlanRow, JobRow
 from service.kit.http.strict_json import Json
 
 _SHARED = {"read": True, "key_share": True}
-_ONLY_FOR_TRAINING = ["epochs", "schedule", "early_stopping", "checkpoints"]
+_ONLY_FOR_TRAINING = ["epochs", "schedule", "early_stopping", "statistics", "checkpoints"]
 
 
 @dataclass(frozen=True)
@@ -155,5 +155,5 @@ def _as_request(spec: JobSpec) -> dict[str, Json]:
     members = spec.model_dump(mode="json")
     first = {name: members.pop(name) for name in ("kind", "name", "dataset", "target")}
     if spec.kind == "learning_rate_range":
-        del members["checkpoints"]
+        del members["checkpoints"], members["statistics"]
     return first | members

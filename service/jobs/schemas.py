@@ -58,7 +58,7 @@ class JobSpec(ExperimentSpec):
 
     A job of the kind `learning_rate_range` trains nothing. It updates the same network by the same batches, optimizer
     and clipping while the rate grows in every update, and its `result` suggests a rate: where the loss fell most
-    steeply. `epochs`, `schedule`, `early_stopping` and `checkpoints` are for jobs that train.
+    steeply. `epochs`, `schedule`, `early_stopping`, `statistics` and `checkpoints` are for jobs that train.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})

@@ -29,6 +29,7 @@ class TrainingToMeasure(Model):
     batch_size: Annotated[int, Field(ge=1, le=10_000_000)] | Literal["full"] = 32
     optimizer: AnyOptimizer = Adam()
     dtype: Literal["float32", "float64"] = "float32"
+    statistics: bool = True
 
 
 class NetworkToCheck(Network):

@@ -45,4 +45,5 @@ def _memory(asked: NetworkToCheck, graph: Graph) -> RunMemory | None:
         validation_rows=plan.validation_rows,
         batch_size=plan.batch_size,
         dtype=plan.dtype,
+        statistics=plan.statistics,
     )

@@ -423,3 +423,35 @@ def test_gelu_is_as_exact_as_the_error_function_of_the_c_library() -> None:
     expected = [0.5 * point * math.erfc(-point / math.sqrt(2.0)) for point in x]
     # 5e-13: far below 0 the C library's argument, a rounded x/√2, is the less exact one.
     np.testing.assert_allclose(value, expected, rtol=5e-13)
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+def test_an_activation_that_saturates_knows_its_steepest_slope(name: str) -> None:
+    """And what does not say so is not flat at both ends around one steep place."""
+    op = OPS[name].examples()[0][0]
+    if not isinstance(op, Pointwise):
+        assert op.steepest is None
+        return
+    x = np.linspace(-60.0, 60.0, 120_001)[None]
+    dx = np.zeros_like(x)
+    site = Site(x=(x,), y=np.zeros_like(x), dy=np.ones_like(x), dx=(dx,), params={}, dparams={})
+    with np.errstate(over="ignore", invalid="ignore"):
+        for call in (*op.forward(site), *op.backward(site)):
+            call()
+    largest = dx.max()
+    squeezes = dx.min() >= 0 and dx[0, 0] < 0.01 * largest > dx[0, -1] and dx[0, 60_000] == largest
+    assert op.steepest == (pytest.approx(largest, rel=1e-12) if squeezes else None)
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+def test_what_dies_passes_nothing_on_where_it_is_not_above_zero(name: str) -> None:
+    op = OPS[name].examples()[0][0]
+    if not isinstance(op, Pointwise):
+        assert not op.dies
+        return
+    x = -np.linspace(0.0, 30.0, 301)[None]
+    dx, y = np.zeros_like(x), np.zeros_like(x)
+    site = Site(x=(x,), y=y, dy=np.ones_like(x), dx=(dx,), params={}, dparams={})
+    for call in (*op.forward(site), *op.backward(site)):
+        call()
+    assert op.dies == (op.rectifies and not dx[y <= 0].any())
