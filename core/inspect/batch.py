@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -67,8 +67,39 @@ class SplitRows(Model):
     """The first, and the one behind the last, in the order of the split."""
 
 
+TWO_TWO_TWO: Mapping[str, Any] = {
+    "subject": {
+        "network": {
+            "inputs": {"x": {"shape": [2]}},
+            "nodes": [
+                {
+                    "id": "h",
+                    "op": "dense",
+                    "inputs": ["x"],
+                    "params": {"W": [[0.1, 0.03], [0.15, 0.08]], "b": [0.05, 0.05]},
+                },
+                {"id": "a", "op": "sigmoid", "inputs": ["h"]},
+                {
+                    "id": "o",
+                    "op": "dense",
+                    "inputs": ["a"],
+                    "params": {"W": [[0.18, 0.11], [0.06, 0.26]], "b": [0.42, 0.42]},
+                },
+                {"id": "y", "op": "sigmoid", "inputs": ["o"]},
+            ],
+            "losses": [{"kind": "half_sse", "input": "y", "target": "t"}],
+        }
+    },
+    "inputs": {"x": [[0.95, 0.06]]},
+    "targets": {"t": [[0.05, 0.82]]},
+}
+"""A request with everything in it: two inputs, two sigmoid units, two sigmoid outputs, one example."""
+
+
 class BatchQuestion(Question):
     """A question about one batch of examples."""
+
+    example: ClassVar[Mapping[str, Any]] = TWO_TWO_TWO
 
     subject: Subject
 
@@ -90,8 +121,8 @@ class BatchQuestion(Question):
     include: list[Part] | None = None
     """Parts to give; left out, all that the request allows."""
 
-    summary: bool = False
-    """Whether to give each array as a few numbers instead of in full."""
+    summary: bool | None = None
+    """Whether to give each array as a few numbers instead of in full; left out, in full unless that is too much."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Decides whatever is drawn: parameters that the network does not give, dropout, directions of a check."""

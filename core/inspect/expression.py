@@ -1,8 +1,9 @@
 """What is the gradient of this formula, and how does the chain rule find it?"""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -131,6 +132,12 @@ class Expression(Question):
     question: Literal["expression"] = "expression"
 
     sentence: ClassVar[str] = "What is the gradient of this formula at this point, and how does the chain rule find it?"
+
+    example: ClassVar[Mapping[str, Any]] = {
+        "expression": "x*y + z",
+        "at": {"x": 3, "y": -4, "z": 2},
+        "step": {"learning_rate": 0.1},
+    }
 
     expression: Annotated[str, Field(min_length=1, max_length=2000, examples=["x*y + z"])]
     """`+ - * / **`, brackets, numbers, names, and the functions exp log sqrt sin cos tan tanh sigmoid relu abs min max;

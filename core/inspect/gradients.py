@@ -4,16 +4,13 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
-from core.arrays import Array, Model, size_of
+from core.arrays import Array, Model
 from core.errors import Invalid, Problem, pointer
 from core.graph.interpreter import Pass
 from core.inspect.batch import BatchQuestion, Part, Posed
 from core.inspect.objective import flat_gradient, objective
 from core.inspect.question import Library
-from core.inspect.tensors import NonFinite, Shown, non_finite, summarize
-
-MOST_NUMBERS = 2_000_000
-"""Numbers that an answer holds in full; beyond them a summary says more and costs less."""
+from core.inspect.tensors import NonFinite, Shown, non_finite
 
 ALL_PARTS: tuple[Part, ...] = ("values", "params", "inputs", "nodes", "state")
 OF_A_LOSS: tuple[Part, ...] = ("params", "inputs", "nodes")
@@ -57,7 +54,7 @@ class GradientsAnswer(Model):
 
 
 class Gradients(BatchQuestion):
-    """The gradients of a batch, in full or in summary."""
+    """The gradients of a batch."""
 
     question: Literal["gradients"] = "gradients"
 
@@ -67,8 +64,6 @@ class Gradients(BatchQuestion):
         """Forward and, where there are targets, backward. Raises Invalid."""
         posed = self.pose(library)
         parts = self._parts(posed)
-        if not self.summary:
-            _check_size(posed, parts)
         done = posed.run()
         arrays = {part: dict(_arrays(posed, done, part)) for part in parts}
         found = objective(posed.graph, posed.parameters, done) if posed.has_targets else None
@@ -76,13 +71,13 @@ class Gradients(BatchQuestion):
             loss=_finite(found.total) if found else None,
             loss_terms=[_finite(term) for term in found.loss_terms] if found else [],
             penalties=[_finite(term) for term in found.penalties] if found else [],
-            values=self._by_node(arrays.get("values")),
+            values=_by_node(arrays.get("values")),
             gradients=GradientParts(
-                params=self._by_parameter(arrays.get("params")),
-                inputs=self._by_node(arrays.get("inputs")),
-                nodes=self._by_node(arrays.get("nodes")),
+                params=_by_parameter(arrays.get("params")),
+                inputs=_by_node(arrays.get("inputs")),
+                nodes=_by_node(arrays.get("nodes")),
             ),
-            state=self._by_parameter(arrays.get("state")),
+            state=_by_parameter(arrays.get("state")),
             non_finite=non_finite((pointer(*_step(part), *at), a) for part in parts for at, a in arrays[part].items()),
         )
 
@@ -96,19 +91,18 @@ class Gradients(BatchQuestion):
             raise Invalid([Problem(self.targets_place, detail)])
         return list(self.include) if self.include is not None else ["values", "state"]
 
-    def _show(self, array: Array) -> Shown:
-        return summarize(array) if self.summary else array
 
-    def _by_node(self, arrays: Mapping[Place, Array] | None) -> dict[str, Shown] | None:
-        return None if arrays is None else {node: self._show(array) for (node,), array in arrays.items()}
+def _by_node(arrays: Mapping[Place, Array] | None) -> dict[str, Shown] | None:
+    return None if arrays is None else {node: array for (node,), array in arrays.items()}
 
-    def _by_parameter(self, arrays: Mapping[Place, Array] | None) -> dict[str, dict[str, Shown]] | None:
-        if arrays is None:
-            return None
-        shown: dict[str, dict[str, Shown]] = {}
-        for (node, name), array in arrays.items():
-            shown.setdefault(node, {})[name] = self._show(array)
-        return shown
+
+def _by_parameter(arrays: Mapping[Place, Array] | None) -> dict[str, dict[str, Shown]] | None:
+    if arrays is None:
+        return None
+    shown: dict[str, dict[str, Shown]] = {}
+    for (node, name), array in arrays.items():
+        shown.setdefault(node, {})[name] = array
+    return shown
 
 
 def _arrays(posed: Posed, done: Pass, part: Part) -> Iterator[tuple[Place, Array]]:
@@ -131,19 +125,6 @@ def _arrays(posed: Posed, done: Pass, part: Part) -> Iterator[tuple[Place, Array
 
 def _step(part: Part) -> tuple[str, ...]:
     return ("gradients", part) if part in OF_A_LOSS else (part,)
-
-
-def _check_size(posed: Posed, parts: list[Part]) -> None:
-    """Raises Invalid when the answer in full would be too long to be read by anybody."""
-    rows, graph = posed.examples.rows, posed.graph
-    values = rows * sum(size_of(node.shape) for node in graph.nodes)
-    inputs = rows * sum(size_of(spec.axes) for spec in graph.inputs.values())
-    state = graph.size - graph.parameter_count
-    sizes = {"values": values, "nodes": values, "inputs": inputs, "params": graph.parameter_count, "state": state}
-    numbers = sum(sizes[part] for part in parts)
-    if numbers > MOST_NUMBERS:
-        detail = f"the answer would hold {numbers:,} numbers, at most {MOST_NUMBERS:,} are given; ask for a summary"
-        raise Invalid([Problem("/summary", detail + " or include fewer parts", allowed=[True], got=False)])
 
 
 def _finite(value: float) -> float | None:

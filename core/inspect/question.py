@@ -3,9 +3,9 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, Protocol, get_type_hints
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from core.arrays import Array, Model
 from core.data.preparation import Preparation
@@ -59,13 +59,32 @@ class Library(Protocol):
         """How the same model was trained; reads its data set. Raises Invalid at `/subject/model` if that is gone."""
 
 
+class ArrayPage(Model):
+    """A stretch of one array of an answer, to be given in place of the whole answer."""
+
+    pointer: Annotated[str, Field(max_length=2000, examples=["/gradients/params/h/W"])]
+    """Where the array stands in the answer, as a JSON Pointer."""
+
+    offset: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """The first entry, counted from 0 in C order."""
+
+    limit: Annotated[int, Field(ge=1, le=1_000_000)] = 100_000
+    """Entries at most."""
+
+
 class Question(Model):
     """A request; `question` names the kind. Asking changes nothing: no stored byte, no random state."""
 
     question: str
 
+    page: ArrayPage | None = None
+    """For an answer that holds arrays: one of them, from somewhere on, in place of the answer."""
+
     sentence: ClassVar[str]
     """What is asked, as shown to people."""
+
+    example: ClassVar[Mapping[str, Any]]
+    """A request that anybody can send as it is."""
 
     def work(self, library: Library) -> float:
         """Floating-point operations that the answer takes, about; what takes long is answered by a worker.
@@ -76,7 +95,7 @@ class Question(Model):
 
     @abstractmethod
     def answer(self, library: Library) -> BaseModel:
-        """Everything there is to say. Raises core.errors.Invalid with pointers into the request."""
+        """Everything there is to say, arrays in full. Raises core.errors.Invalid with pointers into the request."""
 
     @classmethod
     def answer_type(cls) -> type[BaseModel]:

@@ -43,7 +43,7 @@ class TensorSummary(Model):
 
 def summarize(array: Array) -> TensorSummary | None:
     """The summary of an array; None when no entry is finite."""
-    finite = array[np.isfinite(array)]
+    finite = np.asarray(array[np.isfinite(array)], np.float64)
     if not finite.size:
         return None
     largest = float(np.abs(finite).max())

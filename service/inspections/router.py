@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from fastapi import Request
+from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from core.inspect import QUESTIONS
+from core.inspect.answers import PagedAnswer, form_of
 from core.inspect.question import Question
-from service.inspections.errors import QuestionNotFound
+from service.inspections.errors import NoArrays, QuestionNotFound
+from service.inspections.forms import JSON, NPZ, forms_of, respond
 from service.inspections.library import StoredModels
 from service.inspections.schemas import Questions, QuestionView
 from service.kit.http.problems import InvalidRequest, problems
@@ -37,7 +41,9 @@ def _view(name: str, kind: type[Question]) -> QuestionView:
         sentence=kind.sentence,
         path=_path(name),
         request=kind.model_json_schema(),
-        answer=kind.answer_type().model_json_schema(mode="serialization"),
+        answer=TypeAdapter[Any](_answers(kind)).json_schema(mode="serialization"),
+        example=dict(kind.example),
+        media_types=list(forms_of(kind)),
     )
 
 
@@ -48,13 +54,23 @@ def _path(name: str) -> str:
 def _ask(kind: type[Question]) -> Callable[..., Response]:
     def ask(request: Request, body: Question) -> Response:
         settings: Settings = request.app.state.settings
-        answer = body.answer(StoredModels(database_of(request), shelf_of(request), settings.max_parameters))
-        return Response(answer.model_dump_json(), media_type="application/json")
+        library = StoredModels(database_of(request), shelf_of(request), settings.max_parameters)
+        return respond(request, body, library)
 
     # FastAPI reads the type of the body here.
     ask.__annotations__["body"] = kind
     ask.__name__ = f"ask_{kind.__name__}"
     return ask
+
+
+def _answers(kind: type[Question]) -> Any:
+    """What stands in JSON: the answer, or a page of it."""
+    return form_of(kind) | PagedAnswer if NPZ in forms_of(kind) else form_of(kind)
+
+
+def _files(kind: type[Question]) -> dict[str, Any]:
+    """The answers that are not JSON, for the OpenAPI page."""
+    return {form: {"schema": {"type": "string", "format": "binary"}} for form in forms_of(kind) if form != JSON}
 
 
 for _name, _kind in QUESTIONS.items():
@@ -64,8 +80,9 @@ for _name, _kind in QUESTIONS.items():
         methods=["POST"],
         summary=_kind.sentence,
         description=_kind.__doc__,
-        response_model=_kind.answer_type(),
-        responses=problems(InvalidRequest),
+        response_model=_answers(_kind),
+        responses={200: {"content": _files(_kind)}, **problems(InvalidRequest, NoArrays)},
+        openapi_extra={"requestBody": {"content": {JSON: {"example": dict(_kind.example)}}}},
     )
 
 
