@@ -8,6 +8,7 @@ import numpy as np
 
 from core.arrays import Model
 from core.errors import Invalid, Problem
+from core.graph.graph import Graph
 from core.inspect.batch import BatchQuestion, Posed
 from core.inspect.directions import Comparison, Move, Point, Variable, inputs_of, joint_move, parameters_of
 from core.inspect.objective import total
@@ -26,6 +27,9 @@ _PASSES = 24
 
 _CALLING = 60_000
 """Operations that could be done in the time it takes to call a node."""
+
+_MOVING = 10
+"""Operations that could be done in the time it takes to move a parameter, which is written to memory and read."""
 
 
 class Direction(Model):
@@ -119,33 +123,51 @@ class GradientCheck(BatchQuestion):
 
     def _check_cost(self, posed: Posed) -> None:
         """Raise Invalid when nobody would wait for the answer."""
-        passes = _PASSES * DIRECTIONS * (1 + len(parameters_of(posed)) + len(inputs_of(posed)))
-        nodes = posed.graph.nodes
-        of_example = passes * sum(node.op.flops(node.input_shapes) for node in nodes)
-        left = MOST_OPERATIONS - passes * _CALLING * len(nodes)
-        if of_example * posed.examples.rows > left:
-            most = int(left / of_example)
+        graph, rows = posed.graph, posed.examples.rows
+        directions = DIRECTIONS * (1 + len(parameters_of(posed)) + len(inputs_of(posed)))
+        of_none = operations(graph, 0, directions)
+        of_example = operations(graph, 1, directions) - of_none
+        if of_none + of_example * rows > MOST_OPERATIONS:
+            most = int((MOST_OPERATIONS - of_none) / of_example)
             advice = f"{most} would do" if most > 0 else "it has too many tensors"
-            detail = f"a check of this network takes too long for {posed.examples.rows} examples; {advice}"
+            detail = f"a check of this network takes too long for {rows} examples; {advice}"
             raise Invalid([Problem(self.examples_place, detail)])
 
 
-def check(posed: Posed, *, params: bool = True, inputs: bool = True, lists_entries: bool = True) -> GradientCheckAnswer:
-    """The check of a question that has been looked up and found whole. Raises Invalid where the loss is not finite."""
-    examiner = _Examiner(posed, lists_entries)
+def operations(graph: Graph, rows: int, directions: int) -> float:
+    """Floating-point operations, or the time of as many, that it takes to measure so many directions."""
+    of_example = sum(node.op.flops(node.input_shapes) for node in graph.nodes)
+    of_pass = float(rows) * of_example + _CALLING * len(graph.nodes) + _MOVING * graph.parameter_count
+    return _PASSES * directions * of_pass
+
+
+def check(
+    posed: Posed,
+    *,
+    params: bool = True,
+    inputs: bool = True,
+    tensors: bool = True,
+    directions: int = DIRECTIONS,
+    lists_entries: bool = True,
+) -> GradientCheckAnswer:
+    """The check of a question that has been looked up and found whole; without `tensors`, of all parameters together.
+
+    Raises Invalid where the loss is not finite.
+    """
+    examiner = _Examiner(posed, directions, lists_entries)
     examiner.require_finite()
     variables = parameters_of(posed) if params else []
-    directions = examiner.directions(variables)
-    tensors = [examiner.tensor(variable) for variable in variables]
+    together = examiner.directions(variables)
+    of_tensors = [examiner.tensor(variable) for variable in variables] if tensors else []
     of_inputs = [examiner.tensor(variable) for variable in inputs_of(posed)] if inputs else []
-    errors = [direction.relative_error for direction in directions]
-    errors += [found.relative_error for found in tensors + of_inputs if found.relative_error is not None]
+    errors = [direction.relative_error for direction in together]
+    errors += [found.relative_error for found in of_tensors + of_inputs if found.relative_error is not None]
     return GradientCheckAnswer(
         passed=bool(errors) and max(errors) <= TOLERANCE,
         max_relative_error=max(errors, default=None),
         tolerance=TOLERANCE,
-        directions=directions,
-        tensors=tensors,
+        directions=together,
+        tensors=of_tensors,
         inputs=of_inputs,
         kinks=[Kink(name=name, directions=count) for name, count in examiner.kinks.items()],
     )
@@ -154,8 +176,9 @@ def check(posed: Posed, *, params: bool = True, inputs: bool = True, lists_entri
 class _Examiner:
     """Compares slopes and remembers which kinks were met on the way."""
 
-    def __init__(self, posed: Posed, lists_entries: bool) -> None:
-        self.posed, self.point, self._lists_entries = posed, Point(posed, TOLERANCE), lists_entries
+    def __init__(self, posed: Posed, directions: int, lists_entries: bool) -> None:
+        self.posed, self.point = posed, Point(posed, TOLERANCE)
+        self._directions, self._lists_entries = directions, lists_entries
         self.kinks: Counter[str] = Counter()
         # Another stream than that of the parameters, which are drawn from the same seed.
         self._generator = np.random.default_rng([posed.seed, *b"gradient-check"])
@@ -170,13 +193,13 @@ class _Examiner:
 
     def directions(self, variables: list[Variable]) -> list[Direction]:
         """Random directions over all parameters together."""
-        count = DIRECTIONS if variables else 0
+        count = self._directions if variables else 0
         moves = (joint_move(self.posed, variables, self._generator) for _ in range(count))
         return [Direction.model_validate(asdict(found)) for found in map(self._compare, moves) if found]
 
     def tensor(self, variable: Variable) -> TensorCheck:
         """Random directions over one tensor and, when one fails, its entries."""
-        changes = (variable.random_change(self.posed, self._generator) for _ in range(DIRECTIONS))
+        changes = (variable.random_change(self.posed, self._generator) for _ in range(self._directions))
         moves = (variable.move(self.posed, change) for change in changes)
         found = [comparison for comparison in map(self._compare, moves) if comparison]
         error = max((comparison.relative_error for comparison in found), default=None)

@@ -7,6 +7,7 @@ from pydantic import Field
 from service.kit.clock import Time
 from service.kit.http.schemas import StrictModel
 from service.kit.provenance import Provenance
+from service.models.certificates import Certificate
 from service.models.tables import ModelRow
 
 
@@ -39,7 +40,7 @@ class ModelView(ModelSummary):
     spec: dict[str, Any] = Field(description="How it was trained, every default written out; its network stands below.")
     network: dict[str, Any] = Field(description="In node form, without the values of the parameters.")
     preparation: dict[str, Any] = Field(description="How rows become numbers, fitted on the training rows.")
-    certificate: dict[str, Any] | None = Field(description="The check of its gradients.")
+    certificate: Certificate | None = Field(description="The check of its gradients; null only for models of old.")
     provenance: list[Provenance] = Field(
         description="What it was computed with: one entry, or more if workers of other kinds went on with the run."
     )
@@ -52,7 +53,7 @@ class ModelView(ModelSummary):
             spec=row.spec,
             network=row.network,
             preparation=row.preparation,
-            certificate=row.certificate,
+            certificate=None if row.certificate is None else Certificate.model_validate(row.certificate),
             provenance=[Provenance.model_validate(one) for one in row.provenance],
         )
 

@@ -19,6 +19,7 @@ from core.training.run import Run
 from service.checkpoints import use_cases as checkpoints
 from service.checkpoints.retention import Retention
 from service.datasets.errors import DatasetNotFound
+from service.datasets.tables import DatasetRow
 from service.jobs import leases
 from service.jobs.creation import resolve_for
 from service.jobs.leases import Lease, Replaced, held
@@ -29,10 +30,11 @@ from service.kit.database import Database, database_now, open_database
 from service.kit.http.strict_json import Json
 from service.models.use_cases import register
 from service.settings import Settings
+from service.worker.certificate import certify
 from service.worker.heartbeat import REPLACED, Heartbeat
 from service.worker.limits import limited_growth, unlimited_growth
 from service.worker.recorder import Recorder
-from service.worker.scoring import certify, score
+from service.worker.scoring import score
 
 DONE, NO_DATABASE = 0, 4
 """Exit statuses, beside REPLACED: the attempt is concluded; or what has become of it could not be written."""
@@ -193,7 +195,8 @@ class Attempt:
     def _success(self, reason: StopReason, experiment: Experiment, run: Run) -> Conclusion:
         with unlimited_growth():
             weights = run.final_weights()
-            scores, certificate = score(experiment, weights), certify(experiment, weights)
+            scores = score(experiment, weights)
+            certificate = certify(experiment, weights, dataset_sha256=self._dataset_sha256())
 
         def conclude(session: Session, job: JobRow, now: datetime) -> None:
             if job.state == JobState.CANCELLING:
@@ -207,13 +210,18 @@ class Attempt:
                 experiment=experiment,
                 weights=weights,
                 scores=scores,
-                certificate=certificate,
+                certificate=certificate.model_dump(mode="json"),
                 provenance=session.get_one(JobPlanRow, job.id).provenance,
                 now=now,
             )
             leases.succeed(session, job, reason, model_id, now=now)
 
         return conclude
+
+    def _dataset_sha256(self) -> str | None:
+        with self._database.reading() as session:
+            dataset = session.get(DatasetRow, session.get_one(JobRow, self._lease.job_id).dataset_id)
+            return None if dataset is None else dataset.sha256
 
     def _conclude(self, conclusion: Conclusion) -> None:
         """Write what still waits and how it ends, in one transaction; from then on the job is nobody's."""
