@@ -84,7 +84,7 @@ class Question(Model):
     """What is asked, as shown to people."""
 
     example: ClassVar[Mapping[str, Any]]
-    """A request that anybody can send as it is."""
+    """A request that can be sent as it is; one that needs a trained model calls it `iris`."""
 
     def work(self, library: Library) -> float:
         """Floating-point operations that the answer takes, about; what takes long is answered by a worker.

@@ -15,7 +15,9 @@ class QuestionView(StrictModel):
     path: str = Field(description="Where to post the request.")
     request: dict[str, Any] = Field(description="JSON Schema of the request.")
     answer: dict[str, Any] = Field(description="JSON Schema of the answer.")
-    example: dict[str, Any] = Field(description="A request that can be sent as it is.")
+    example: dict[str, Any] = Field(
+        description="A request that can be sent as it is, where a model that it names is there."
+    )
     media_types: list[str] = Field(
         description="What can be answered, as the Accept header asks: an answer with arrays also as NPZ."
     )

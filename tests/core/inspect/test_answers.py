@@ -172,7 +172,10 @@ def test_the_arrays_of_a_page_apart_are_that_page(library: Library) -> None:
     assert json.loads(answer.model_dump_json())["page"]["shape"] == [3]
 
 
-@pytest.mark.parametrize("kind", QUESTIONS.values(), ids=list(QUESTIONS))
+WITHOUT_MODELS = [kind for kind in QUESTIONS.values() if "model" not in kind.example.get("subject", {})]
+
+
+@pytest.mark.parametrize("kind", WITHOUT_MODELS, ids=lambda kind: kind.__name__)
 def test_the_example_of_every_question_is_answered_and_has_its_pages(kind: type[Question], library: Library) -> None:
     answer = kind.model_validate_json(json.dumps(dict(kind.example))).answer(library)
     arrays = arrays_of(answer)
