@@ -24,6 +24,9 @@ MOST_ROWS = 10_000
 MOST_VALUES = 20_000_000
 """Numbers that the nodes of a network may hold for all examples of a question together."""
 
+CALLING = 60_000
+"""Operations that could be done in the time it takes to call a node."""
+
 Part = Literal["values", "params", "inputs", "nodes", "state"]
 
 
@@ -42,15 +45,26 @@ class Posed:
         """Whether there is a loss to differentiate."""
         return bool(self.examples.targets)
 
+    @property
+    def operations(self) -> float:
+        """Floating-point operations of one forward pass; a call of a node takes as long as `CALLING` of them."""
+        nodes = self.graph.nodes
+        return self.examples.rows * sum(node.op.flops(node.input_shapes) for node in nodes) + CALLING * len(nodes)
+
     def run(
         self, parameters: Array | None = None, *, inputs: Mapping[str, Array] | None = None, backward: bool = True
     ) -> Pass:
-        """One pass, by default at the subject's own parameters; what is random is drawn alike in every pass."""
+        """One pass, by default at the subject's own parameters; what is random is drawn alike in every pass.
+
+        Everything is computed in the type of the parameters; complex128 is for the complex step.
+        """
+        at = self.parameters if parameters is None else parameters
+        fed = self.examples.inputs if inputs is None else inputs
         with np.errstate(all="ignore"):
             return interpret(
                 self.graph,
-                self.parameters if parameters is None else parameters,
-                self.examples.inputs if inputs is None else inputs,
+                at,
+                {name: x if x.dtype.kind == "i" else x.astype(at.dtype, copy=False) for name, x in fed.items()},
                 self.examples.targets,
                 training=self.training,
                 backward=backward and self.has_targets,

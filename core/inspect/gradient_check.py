@@ -9,7 +9,7 @@ import numpy as np
 from core.arrays import Model
 from core.errors import Invalid, Problem
 from core.graph.graph import Graph
-from core.inspect.batch import BatchQuestion, Posed
+from core.inspect.batch import CALLING, BatchQuestion, Posed
 from core.inspect.directions import Comparison, Move, Point, Variable, inputs_of, joint_move, parameters_of
 from core.inspect.objective import total
 from core.inspect.question import Library
@@ -24,9 +24,6 @@ MOST_OPERATIONS = 2e11
 
 _PASSES = 24
 """Forward passes of one direction, about."""
-
-_CALLING = 60_000
-"""Operations that could be done in the time it takes to call a node."""
 
 _MOVING = 10
 """Operations that could be done in the time it takes to move a parameter, which is written to memory and read."""
@@ -137,7 +134,7 @@ class GradientCheck(BatchQuestion):
 def operations(graph: Graph, rows: int, directions: int) -> float:
     """Floating-point operations, or the time of as many, that it takes to measure so many directions."""
     of_example = sum(node.op.flops(node.input_shapes) for node in graph.nodes)
-    of_pass = float(rows) * of_example + _CALLING * len(graph.nodes) + _MOVING * graph.parameter_count
+    of_pass = float(rows) * of_example + CALLING * len(graph.nodes) + _MOVING * graph.parameter_count
     return _PASSES * directions * of_pass
 
 

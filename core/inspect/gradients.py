@@ -1,6 +1,5 @@
 """What is the gradient of the objective with respect to every parameter, input and node?"""
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
@@ -10,7 +9,7 @@ from core.graph.interpreter import Pass
 from core.inspect.batch import BatchQuestion, Part, Posed
 from core.inspect.objective import flat_gradient, objective
 from core.inspect.question import Library
-from core.inspect.tensors import NonFinite, Shown, non_finite
+from core.inspect.tensors import NonFinite, Shown, finite, non_finite
 
 ALL_PARTS: tuple[Part, ...] = ("values", "params", "inputs", "nodes", "state")
 OF_A_LOSS: tuple[Part, ...] = ("params", "inputs", "nodes")
@@ -68,9 +67,9 @@ class Gradients(BatchQuestion):
         arrays = {part: dict(_arrays(posed, done, part)) for part in parts}
         found = objective(posed.graph, posed.parameters, done) if posed.has_targets else None
         return GradientsAnswer(
-            loss=_finite(found.total) if found else None,
-            loss_terms=[_finite(term) for term in found.loss_terms] if found else [],
-            penalties=[_finite(term) for term in found.penalties] if found else [],
+            loss=finite(found.total) if found else None,
+            loss_terms=[finite(term) for term in found.loss_terms] if found else [],
+            penalties=[finite(term) for term in found.penalties] if found else [],
             values=_by_node(arrays.get("values")),
             gradients=GradientParts(
                 params=_by_parameter(arrays.get("params")),
@@ -125,7 +124,3 @@ def _arrays(posed: Posed, done: Pass, part: Part) -> Iterator[tuple[Place, Array
 
 def _step(part: Part) -> tuple[str, ...]:
     return ("gradients", part) if part in OF_A_LOSS else (part,)
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -1,5 +1,6 @@
 """Arrays in an answer: in full, or as the few numbers that tell whether anything is wrong with them."""
 
+import math
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -66,6 +67,11 @@ def summarize(array: Array) -> TensorSummary | None:
 
 def _bounded(value: float) -> float:
     return min(value, float(np.finfo(np.float64).max))
+
+
+def finite(value: float) -> float | None:
+    """The number as it may stand in JSON: null where it is none."""
+    return value if math.isfinite(value) else None
 
 
 def nested(array: Array) -> list[Any] | float | None:
