@@ -134,6 +134,9 @@ class Op(Model):
     steepest: ClassVar[float | None] = None
     """The largest slope of an activation that saturates at both ends, where it hardly passes a gradient on."""
 
+    is_activation: ClassVar[bool] = False
+    """Whether it bends what a layer gives: what feeds it is then called a pre-activation z, and its value a."""
+
     is_random: ClassVar[bool] = False
     """Whether it draws random numbers in training mode."""
 

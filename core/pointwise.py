@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -20,6 +20,8 @@ class Work(Protocol):
 
 class Pointwise(Op):
     """y = f(x) entry by entry; any shape."""
+
+    is_activation: ClassVar[bool] = True
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         return inputs[0]

@@ -1,6 +1,6 @@
 """What is the gradient of the objective with respect to every parameter, input and node?"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
 from core.arrays import Array, Model
@@ -63,22 +63,7 @@ class Gradients(BatchQuestion):
         """Forward and, where there are targets, backward. Raises Invalid."""
         posed = self.pose(library)
         parts = self._parts(posed)
-        done = posed.run()
-        arrays = {part: dict(_arrays(posed, done, part)) for part in parts}
-        found = objective(posed.graph, posed.parameters, done) if posed.has_targets else None
-        return GradientsAnswer(
-            loss=finite(found.total) if found else None,
-            loss_terms=[finite(term) for term in found.loss_terms] if found else [],
-            penalties=[finite(term) for term in found.penalties] if found else [],
-            values=_by_node(arrays.get("values")),
-            gradients=GradientParts(
-                params=_by_parameter(arrays.get("params")),
-                inputs=_by_node(arrays.get("inputs")),
-                nodes=_by_node(arrays.get("nodes")),
-            ),
-            state=_by_parameter(arrays.get("state")),
-            non_finite=non_finite((pointer(*_step(part), *at), a) for part in parts for at, a in arrays[part].items()),
-        )
+        return gradients_of(posed, posed.run(), parts)
 
     def _parts(self, posed: Posed) -> list[Part]:
         """What to give. Raises Invalid when gradients are asked for by name and there is nothing to differentiate."""
@@ -89,6 +74,25 @@ class Gradients(BatchQuestion):
             detail = "gradients need targets to be gradients of a loss; without them only `values` can be given"
             raise Invalid([Problem(self.targets_place, detail)])
         return list(self.include) if self.include is not None else ["values", "state"]
+
+
+def gradients_of(posed: Posed, done: Pass, parts: Sequence[Part]) -> GradientsAnswer:
+    """These parts of a pass as an answer."""
+    arrays = {part: dict(_arrays(posed, done, part)) for part in parts}
+    found = objective(posed.graph, posed.parameters, done) if posed.has_targets else None
+    return GradientsAnswer(
+        loss=finite(found.total) if found else None,
+        loss_terms=[finite(term) for term in found.loss_terms] if found else [],
+        penalties=[finite(term) for term in found.penalties] if found else [],
+        values=_by_node(arrays.get("values")),
+        gradients=GradientParts(
+            params=_by_parameter(arrays.get("params")),
+            inputs=_by_node(arrays.get("inputs")),
+            nodes=_by_node(arrays.get("nodes")),
+        ),
+        state=_by_parameter(arrays.get("state")),
+        non_finite=non_finite((pointer(*_step(part), *at), a) for part in parts for at, a in arrays[part].items()),
+    )
 
 
 def _by_node(arrays: Mapping[Place, Array] | None) -> dict[str, Shown] | None:

@@ -10,11 +10,10 @@ from core.arrays import Array, Model
 from core.errors import Invalid, Problem, pointer
 from core.graph.interpreter import Pass
 from core.inspect.batch import BatchQuestion, Posed
-from core.inspect.gradients import MOST_NUMBERS
 from core.inspect.hessian import hessian_product
 from core.inspect.objective import flat_gradient, objective, total
 from core.inspect.question import Library
-from core.inspect.tensors import NonFinite, Shown, finite, non_finite, summarize
+from core.inspect.tensors import NonFinite, Shown, finite, non_finite
 from core.optimizer import Optimizer
 from core.optimizers import AnyOptimizer
 from core.optimizers.sgd import Sgd
@@ -23,6 +22,9 @@ from core.training.updater import Updater
 
 MOST_RATES = 20
 MOST_POINTS = 200
+MOST_NUMBERS = 20_000_000
+"""Parameters after all updates together, if they are asked for."""
+
 MOST_OPERATIONS = 2e11
 """Floating-point operations that the passes may take: about a minute."""
 
@@ -196,16 +198,12 @@ class Step(BatchQuestion):
             second_order_decrease=finite(second),
             decrease=finite(trial.start - loss),
             loss=finite(loss),
-            params={node: {name: self._show(view) for name, view in found.items()} for node, found in views.items()}
-            or None,
+            params={node: dict(found) for node, found in views.items()} or None,
         )
         places = (
             (pointer("params", node, name), view) for node, found in views.items() for name, view in found.items()
         )
         return tried, non_finite(places)
-
-    def _show(self, array: Array) -> Shown:
-        return summarize(array) if self.summary else array
 
     def _operations(self, posed: Posed) -> float:
         return posed.operations * (3 + OF_A_RATE * len(self._rates()) + (self.sweep.points if self.sweep else 0))
@@ -222,9 +220,9 @@ class Step(BatchQuestion):
             detail = "a step can show the parameters it leads to; for the rest ask `gradients`"
             problems.append(Problem("/include", detail, allowed=["params"], got=strange))
         numbers = len(self._rates()) * posed.graph.parameter_count
-        if self.include and not self.summary and numbers > MOST_NUMBERS:
-            detail = f"the answer would hold {numbers:,} numbers, at most {MOST_NUMBERS:,} are given; ask for a summary"
-            problems.append(Problem("/summary", detail, allowed=[True], got=False))
+        if self.include and numbers > MOST_NUMBERS:
+            detail = f"the answer would hold {numbers:,} parameters, at most {MOST_NUMBERS:,} fit; give fewer rates"
+            problems.append(Problem("/include", detail))
         if self._operations(posed) > MOST_OPERATIONS:
             detail = f"takes too long for {posed.examples.rows} examples of this network; give fewer, or fewer rates"
             problems.append(Problem(self.examples_place, detail))

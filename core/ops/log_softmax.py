@@ -19,6 +19,7 @@ class LogSoftmax(Op):
     axis: int = -1
     """Axis whose probabilities sum to 1, the batch counted as axis 0."""
 
+    is_activation: ClassVar[bool] = True
     explanation: ClassVar[str] = "Turns numbers into logarithms of probabilities: yᵢ = xᵢ − log Σⱼ exp(xⱼ)."
 
     @classmethod

@@ -30,6 +30,7 @@ class Prelu(Op):
     """Where every slope starts."""
 
     rectifies: ClassVar[bool] = True
+    is_activation: ClassVar[bool] = True
     explanation: ClassVar[str] = "A rectifier that learns how much it lets through: y = x above 0 and a·x below."
 
     @classmethod

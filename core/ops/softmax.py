@@ -19,6 +19,7 @@ class Softmax(Op):
     axis: int = -1
     """Axis whose entries sum to 1, the batch counted as axis 0."""
 
+    is_activation: ClassVar[bool] = True
     explanation: ClassVar[str] = "Turns numbers into probabilities that sum to 1: yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ)."
 
     @classmethod

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from core.errors import Invalid
+from core.inspect.answers import answered
 from core.graph.build import build
 from core.inspect.question import Library
 from core.inspect.step import Step
@@ -21,7 +22,7 @@ Body = dict[str, Any]
 
 def ask(body: Body, library: Library) -> dict[str, Any]:
     question = Step.model_validate_json(json.dumps(body))
-    answer: dict[str, Any] = json.loads(question.answer(library).model_dump_json())
+    answer: dict[str, Any] = json.loads(answered(question, library).model_dump_json())
     return answer
 
 
