@@ -91,6 +91,52 @@ def test_a_model_takes_prepared_inputs_as_well(client: TestClient, iris: Json) -
     assert ask(client, "gradients", body)["loss"] > 0
 
 
+def test_a_model_is_traced_and_stepped_from_any_epoch(client: TestClient, iris: Json) -> None:
+    batch = {"split": "training", "rows": [0, 3]}
+    listed = {one["question"]: one for one in client.get("/v1/inspect").json()["data"]}
+    for epoch in (0, 12):
+        body: Json = {"subject": {"model": f"{iris['id']}@{epoch}"}, "batch": batch}
+        traced = ask(client, "trace", body | {"param": "dense_1.W[0][7]"})
+        Draft202012Validator(listed["trace"]["answer"]).validate(traced)
+        assert traced["chain"]["agrees"] is True
+        assert {term["example"] for term in traced["chain"]["terms"]} == {0, 1, 2}
+        body |= {"optimizer": {"kind": "adam"}, "learning_rates": [1e-4, 1e-3], "sweep": {"points": 5}}
+        Draft202012Validator(listed["step"]["request"]).validate(body)
+        stepped = ask(client, "step", body)
+        Draft202012Validator(listed["step"]["answer"]).validate(stepped)
+        assert stepped["loss"] == traced["loss"]
+        assert all(step["decrease"] > 0 for step in stepped["steps"])
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"learning_rates": []}, "/learning_rates"),
+        ({"learning_rates": [0.1, 0]}, "/learning_rates/1"),
+        ({"learning_rates": True}, "/learning_rates"),
+        ({"learning_rates": [0.1] * 21}, "/learning_rates"),
+        ({"optimizer": {"kind": "sgd", "beta": 1}}, "/optimizer/beta"),
+        ({"optimizer": {"kind": "descent"}}, "/optimizer/kind"),
+        ({"sweep": {"from": 1, "to": 0.1}}, "/sweep"),
+        ({"sweep": {"points": 201}}, "/sweep/points"),
+        ({"sweep": {"points": 1}}, "/sweep/points"),
+        ({"include": ["values"]}, "/include"),
+    ],
+)
+def test_mistakes_in_a_step_are_named_by_their_place(client: TestClient, change: Json, pointer: str) -> None:
+    answer = client.post("/v1/inspect/step", json=A_BODY | change)
+    assert answer.status_code == 422, answer.text
+    assert pointer in {error["pointer"] for error in answer.json()["errors"]}
+
+
+def test_a_parameter_that_is_not_there_is_answered_by_those_that_are(client: TestClient) -> None:
+    answer = client.post("/v1/inspect/trace", json=A_BODY | {"param": "nobody.W[0][0]"})
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == "/param"
+    assert error["allowed"]
+
+
 def test_a_model_that_there_is_not_is_a_mistake_in_the_request(client: TestClient) -> None:
     answer = client.post("/v1/inspect/gradients", json={"subject": {"model": "nobody"}, "inputs": {"x": [[1]]}})
     assert answer.status_code == 422
@@ -139,8 +185,8 @@ def test_numbers_that_are_none_are_refused(client: TestClient, number: str) -> N
 def test_asking_changes_no_stored_byte(client: TestClient, iris: Json, database: Database) -> None:
     rows = client.get(f"/v1/datasets/{iris['dataset']}/rows?limit=5").json()["data"]
     before = everything(database)
-    for question in ("gradients", "gradient-check"):
-        ask(client, question, {"subject": {"model": "iris"}, "rows": rows, "mode": "training"})
+    for question in ("gradients", "gradient-check", "trace", "step"):
+        ask(client, question, {"subject": {"model": "iris"}, "rows": rows[:4], "mode": "training"})
     assert everything(database) == before
 
 
