@@ -6,7 +6,7 @@ there by dL / d entry, which is the sum over all paths from the loss to it. So t
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,18 +91,30 @@ class Chain(Model):
     """Where paths were taken together, each in a sentence; empty when every path is listed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Path:
     """The end of a path that has been followed so far: from an entry to the parameter."""
 
     head: Entry
-    factors: tuple[Factor, ...]
-    nodes: tuple[str, ...]
+    factor: Factor
+    """Of which the head stands above."""
+
+    rest: "_Path | None"
+    """What comes behind that factor; None where it is by the parameter."""
+
     product: float
+    length: int = 1
 
     def before(self, entry: Entry, factor: Factor, value: float) -> "_Path":
         """The path with one more factor in front."""
-        return _Path(entry, (factor, *self.factors), (self.head.node, *self.nodes), value * self.product)
+        return _Path(entry, factor, self, value * self.product, self.length + 1)
+
+    def steps(self) -> "Iterator[_Path]":
+        """This path and every shorter end of it."""
+        step: _Path | None = self
+        while step is not None:
+            yield step
+            step = step.rest
 
 
 def chain_of(posed: Posed, done: Pass, param: ParameterEntry) -> Chain:
@@ -157,7 +169,10 @@ def operations_of(posed: Posed) -> float:
 
 
 def _pass_operations(node: Node, rows: int) -> float:
-    return CALLING + 3.0 * rows * node.op.flops(node.input_shapes)
+    written = sum(size_of(spec.shape) for spec in node.parameters.values()) + rows * sum(
+        map(size_of, node.input_shapes)
+    )
+    return CALLING + 2.0 * written + 3.0 * rows * node.op.flops(node.input_shapes)
 
 
 class _Follower:
@@ -198,7 +213,7 @@ class _Follower:
         of = f"d{node.id}/d{self._param.tensor}"
         for entry, value in found:
             factor = Factor(of=of, entry=f"d{self._name(entry)}/d{self._param}", value=finite(value))
-            self._pending.setdefault(node.id, []).append(_Path(entry, (factor,), (), value))
+            self._pending.setdefault(node.id, []).append(_Path(entry, factor, None, value))
 
     def _take_together(self, node: Node) -> None:
         """One term an example for all entries of a node that the parameter reaches; of too many uses only the sum."""
@@ -242,7 +257,7 @@ class _Follower:
             by_index.setdefault(path.head.index, []).append(path)
         ahead: list[tuple[_Path, _Path]] = []
         others = self._count() + judged
-        length = len(heads[0].factors) + 1
+        length = heads[0].length + 1
         for reader in readers:
             for index, entry, value in self._local.by_inputs(reader, node.id, list(by_index)):
                 factor = Factor(
@@ -273,12 +288,13 @@ class _Follower:
     def _term(self, path: _Path, slope: float, loss: int | None) -> Term:
         """A path with its first factor, dL / d its head."""
         first = Factor(of=f"dL/d{path.head.node}", entry=f"dL/d{self._name(path.head)}", value=finite(slope))
+        steps = list(path.steps())
         return Term(
-            path=list(path.nodes),
+            path=[step.head.node for step in steps[1:]],
             example=path.head.index[-1],
             loss=loss,
             gathered=loss is None,
-            factors=[first, *path.factors],
+            factors=[first, *(step.factor for step in steps)],
             product=finite(slope * path.product),
         )
 

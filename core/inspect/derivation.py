@@ -8,13 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from core.arrays import Array
+from core.arrays import Array, Shape
 from core.graph.graph import Node
 from core.graph.interpreter import Pass
 from core.inspect.batch import Posed
 from core.inspect.chain import Chain, Factor, Term
 from core.inspect.objective import Objective
-from core.inspect.tensors import summarize
+from core.inspect.tensors import rms
 
 MOST_NODES = 100
 MOST_TERMS = 30
@@ -49,7 +49,7 @@ class Notation:
     matrix: Callable[[Array], str]
     """An array (…) small enough to be read."""
 
-    size: Callable[[tuple[int, ...], float], str]
+    size: Callable[[Shape, float], str]
     """A larger one by its shape and root mean square."""
 
     call: Callable[[str, str], str]
@@ -62,8 +62,7 @@ class Notation:
         """An array in full or by its size."""
         if array.size <= MOST_ENTRIES and array.ndim <= 2:
             return self.matrix(array)
-        found = summarize(array)
-        return self.size(array.shape, found.rms if found else np.nan)
+        return self.size(array.shape, rms(array))
 
     def derivative(self, written: str) -> str:
         """A factor that is written `dy[0]/do[0]`."""
@@ -197,8 +196,8 @@ def _text_matrix(array: Array) -> str:
     return "[" + ", ".join(_text_matrix(part) for part in array) + "]"
 
 
-def _text_size(shape: tuple[int, ...], rms: float) -> str:
-    return f"{' × '.join(map(str, shape))} numbers, rms {_text_number(rms)}"
+def _text_size(shape: Shape, size: float) -> str:
+    return f"{' × '.join(map(str, shape))} numbers, rms {_text_number(size)}"
 
 
 def _escaped(words: str) -> str:
@@ -227,9 +226,9 @@ def _latex_matrix(array: Array) -> str:
     return rf"\begin{{pmatrix}} {body} \end{{pmatrix}}"
 
 
-def _latex_size(shape: tuple[int, ...], rms: float) -> str:
+def _latex_size(shape: Shape, size: float) -> str:
     axes = r" \times ".join(map(str, shape))
-    return rf"{axes} \text{{ numbers, rms }} {_latex_number(rms)}"
+    return rf"{axes} \text{{ numbers, rms }} {_latex_number(size)}"
 
 
 TEXT: Final = Notation(

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.arrays import Array
 from core.graph.graph import Graph, Node
 from core.graph.interpreter import Pass
 from core.op import Site
@@ -67,33 +66,39 @@ class LocalDerivatives:
 
     def shares(self, node: Node, name: str, index: Index) -> list[float]:
         """What each example contributes to dL / d one entry of a parameter through this node, all entries together."""
-        incoming, shares = self._done.sites[node.id].dy, []
-        assert incoming is not None
+        again, incoming, shares = self._again(node), self._done.sites[node.id].dy, []
+        assert again.dy is not None and incoming is not None
         for example in range(incoming.shape[-1]):
-            dy = np.zeros_like(incoming)
-            dy[..., example] = incoming[..., example]
-            gradient = self._backward(node, dy).dparams[name]
+            again.dy[...] = 0.0
+            again.dy[..., example] = incoming[..., example]
+            _run_backward(node, again)
+            gradient = again.dparams[name]
             assert gradient is not None
             shares.append(float(gradient[index]))
         return shares
 
     def _passes(self, node: Node) -> Iterator[tuple[Index, Site]]:
-        y = self._done.sites[node.id].y
-        for at in np.ndindex(y.shape):
-            dy = np.zeros_like(y)
-            dy[at] = 1.0
-            yield at, self._backward(node, dy)
+        """The backward passes for 1 at each entry in turn; the next writes where the last has."""
+        again = self._again(node)
+        assert again.dy is not None
+        for at in np.ndindex(again.y.shape):
+            again.dy[...] = 0.0
+            again.dy[at] = 1.0
+            _run_backward(node, again)
+            yield at, again
 
-    def _backward(self, node: Node, dy: Array) -> Site:
-        """The node's backward pass with another incoming gradient; it reads what the forward pass has left."""
+    def _again(self, node: Node) -> Site:
+        """The node's site with other gradients; its backward pass reads what the forward pass has left there."""
         site = self._done.sites[node.id]
-        again = replace(
+        return replace(
             site,
-            dy=dy,
+            dy=np.zeros_like(site.y),
             dx=tuple(None if x is None else np.zeros_like(x) for x in site.dx),
             dparams={name: np.zeros_like(param) for name, param in site.params.items()},
         )
-        with np.errstate(all="ignore"):
-            for call in node.op.backward(again):
-                call()
-        return again
+
+
+def _run_backward(node: Node, site: Site) -> None:
+    with np.errstate(all="ignore"):
+        for call in node.op.backward(site):
+            call()

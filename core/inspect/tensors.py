@@ -47,10 +47,7 @@ def summarize(array: Array) -> TensorSummary | None:
     finite = np.asarray(array[np.isfinite(array)], np.float64)
     if not finite.size:
         return None
-    largest = float(np.abs(finite).max())
-    # Squares of numbers beyond 1e154 overflow, those of numbers below 1e-154 vanish.
-    scaled = finite / largest if largest else finite
-    square = float(scaled.dot(scaled))
+    largest, scaled, square = _scaled(finite)
     return TensorSummary(
         shape=list(array.shape),
         l2=_bounded(largest * square**0.5),
@@ -63,6 +60,25 @@ def summarize(array: Array) -> TensorSummary | None:
         zeros=int(finite.size - np.count_nonzero(finite)),
         non_finite=int(array.size - finite.size),
     )
+
+
+def rms(array: Array) -> float:
+    """Square root of the mean of squares of the finite entries; NaN where none is finite."""
+    found = array[np.isfinite(array)]
+    if not found.size:
+        return math.nan
+    largest, _, square = _scaled(found)
+    return largest * math.sqrt(square / found.size)
+
+
+def _scaled(entries: Array) -> tuple[float, Array, float]:
+    """The largest |entry|, the entries divided by it, and the sum of squares of those.
+
+    Squares of numbers beyond 1e154 overflow, those of numbers below 1e-154 vanish.
+    """
+    largest = float(np.abs(entries).max())
+    scaled = entries / largest if largest else entries
+    return largest, scaled, float(scaled.dot(scaled))
 
 
 def _bounded(value: float) -> float:

@@ -18,6 +18,9 @@ from core.inspect.tensors import Shown
 
 MOST_EXAMPLES = 4
 
+OF_A_SUMMARY = 100
+"""Operations that could be done in the time it takes to look at one number for a summary."""
+
 
 class TraceNode(Model):
     """One node, in the order of computation; parts that `include` leaves out are null."""
@@ -74,9 +77,10 @@ class Trace(BatchQuestion):
     """One entry of a parameter, as node, name and every index from 0."""
 
     def work(self, library: Library) -> float:
-        """One pass, and the local derivatives along the chain. Raises Invalid."""
+        """One pass, what is shown of the parameters, and the local derivatives along the chain. Raises Invalid."""
         posed = self.pose(library)
-        return 3 * posed.operations + (operations_of(posed) if self.param is not None else 0.0)
+        shown_once = OF_A_SUMMARY * posed.graph.parameter_count
+        return 3 * posed.operations + 3 * shown_once + (operations_of(posed) if self.param is not None else 0.0)
 
     def answer(self, library: Library) -> TraceAnswer:
         """Raises Invalid, also where there is nothing to differentiate or more than can be read."""
