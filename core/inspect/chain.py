@@ -143,21 +143,16 @@ def _rounding(terms: Sequence[Term]) -> float:
 
 def _pulls(posed: Posed, param: ParameterEntry) -> list[Term]:
     """A term for each penalty on the parameter."""
-    terms, piece = [], param.piece
+    terms, at = [], slice(param.position, param.position + 1)
     for number, penalty in enumerate(posed.graph.penalties):
-        if piece not in posed.graph.penalized(penalty):
+        if param.piece not in posed.graph.penalized(penalty):
             continue
-        pull = np.zeros_like(posed.parameters)
-        for call in penalty.gradient(posed.parameters[piece.start : piece.stop], pull[piece.start : piece.stop]):
+        pull = np.zeros(1)
+        for call in penalty.gradient(posed.parameters[at], pull):
             call()
-        factor = Factor(
-            of=f"dP/d{param.tensor}",
-            entry=f"dP[{number}]/d{param}",
-            value=finite(param.among(pull)),
-        )
-        terms.append(
-            Term(path=[], example=None, loss=None, gathered=False, factors=[factor], product=finite(param.among(pull)))
-        )
+        value = finite(float(pull[0]))
+        factor = Factor(of=f"dP/d{param.tensor}", entry=f"dP[{number}]/d{param}", value=value)
+        terms.append(Term(path=[], example=None, loss=None, gathered=False, factors=[factor], product=value))
     return terms
 
 
@@ -169,10 +164,9 @@ def operations_of(posed: Posed) -> float:
 
 
 def _pass_operations(node: Node, rows: int) -> float:
-    written = sum(size_of(spec.shape) for spec in node.parameters.values()) + rows * sum(
-        map(size_of, node.input_shapes)
-    )
-    return CALLING + 2.0 * written + 3.0 * rows * node.op.flops(node.input_shapes)
+    parameters = sum(size_of(spec.shape) for spec in node.parameters.values())
+    inputs = rows * sum(map(size_of, node.input_shapes))
+    return CALLING + 2.0 * (parameters + inputs) + 3.0 * rows * node.op.flops(node.input_shapes)
 
 
 class _Follower:

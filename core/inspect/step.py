@@ -31,6 +31,12 @@ MOST_OPERATIONS = 2e11
 OF_A_RATE = 15
 """Forward passes that one rate costs: its own, and a forward and backward pass with complex numbers."""
 
+OF_A_PARAMETER = 40
+"""Operations that could be done in the time it takes to move one parameter."""
+
+MOST_REMEMBERED = 60_000_000
+"""Numbers that a fresh optimizer may need to remember for the network: three for each of 20 million parameters."""
+
 Rates = Annotated[list[float], Field(min_length=1, max_length=MOST_RATES)] | Annotated[float, Field(gt=0)]
 
 
@@ -206,7 +212,10 @@ class Step(BatchQuestion):
         return tried, non_finite(places)
 
     def _operations(self, posed: Posed) -> float:
-        return posed.operations * (3 + OF_A_RATE * len(self._rates()) + (self.sweep.points if self.sweep else 0))
+        rates, points = len(self._rates()), self.sweep.points if self.sweep else 0
+        passes = posed.operations * (3 + OF_A_RATE * rates + points)
+        each = (OF_A_PARAMETER + 4 * len(self.optimizer.slots())) * posed.graph.parameter_count
+        return passes + each * (rates + points)
 
     def _check(self, posed: Posed) -> None:
         problems = []
@@ -223,6 +232,10 @@ class Step(BatchQuestion):
         if self.include and numbers > MOST_NUMBERS:
             detail = f"the answer would hold {numbers:,} parameters, at most {MOST_NUMBERS:,} fit; give fewer rates"
             problems.append(Problem("/include", detail))
+        remembered = len(self.optimizer.slots()) * posed.graph.parameter_count
+        if remembered > MOST_REMEMBERED:
+            detail = f"would remember {remembered:,} numbers for this network; {MOST_REMEMBERED:,} is the most"
+            problems.append(Problem("/optimizer", detail))
         if self._operations(posed) > MOST_OPERATIONS:
             detail = f"takes too long for {posed.examples.rows} examples of this network; give fewer, or fewer rates"
             problems.append(Problem(self.examples_place, detail))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from core.errors import Invalid
-from core.inspect.answers import answered
 from core.graph.build import build
+from core.inspect.answers import answered
 from core.inspect.question import Library
 from core.inspect.step import Step
 from core.network import Network
@@ -171,3 +171,10 @@ def test_a_step_that_nobody_would_wait_for_is_refused(library: Library) -> None:
     assert question.work(library) > 2e11
     with pytest.raises(Invalid, match="takes too long"):
         question.answer(library)
+
+
+def test_an_optimizer_that_would_remember_too_much_is_refused(library: Library) -> None:
+    network = {"layers": [{"op": "dense", "units": 1_000_000}, {"op": "select"}], "losses": [{"kind": "mse"}]}
+    body = a_parabola(subject={"network": network}, targets={"y": [0.0]})
+    assert "remember" in mistakes(body | {"optimizer": {"kind": "lbfgs", "history_size": 100}}, library)["/optimizer"]
+    assert ask(body | {"optimizer": {"kind": "adam"}}, library)["steps"][0]["loss"] is not None
