@@ -9,7 +9,7 @@ from pydantic import Field
 
 from core.arrays import Array, Call, Shape, call, size_of
 from core.correlation import Correlation, correlation
-from core.op import Op, ParameterShape, ShapeMismatch, Site, has_bias
+from core.op import Effect, Op, ParameterShape, ShapeMismatch, Site, has_bias
 from core.windows import Count, Window, as_written, channels_and_sizes, window_counts
 
 Filters = Annotated[int, Field(ge=1, le=1_000_000_000)]
@@ -33,6 +33,7 @@ class Convolution(Op):
     bias: bool | None = None
     """Whether b (filters,) is added; left out, it is, except where W is given without b."""
 
+    effect: ClassVar[Effect] = "affine"
     axes: ClassVar[int]
     reads_channels: ClassVar[bool] = True
     shaping: ClassVar[tuple[str, ...]] = ("filters", "kernel", "bias")
@@ -102,6 +103,7 @@ class TransposedConvolution(Op):
     bias: bool | None = None
     """Whether b (filters,) is added; left out, it is, except where W is given without b."""
 
+    effect: ClassVar[Effect] = "affine"
     axes: ClassVar[int]
     reads_channels: ClassVar[bool] = True
     shaping: ClassVar[tuple[str, ...]] = ("filters", "kernel", "bias")

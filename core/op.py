@@ -13,7 +13,7 @@ took 1.5 to 3 times as long with the batch first. In the language of networks th
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -23,6 +23,8 @@ from core.arrays import Array, Call, Model, Shape, Tensor
 from core.initializers import AnyInitializer
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z_][A-Za-z0-9_.\-]*$")]
+
+Effect = Literal["affine", "entrywise", "mixed"]
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,10 @@ class Op(Model):
 
     takes_integers: ClassVar[bool] = False
     """Whether its inputs are whole numbers from 0, such as token ids; they come from outside and have no gradient."""
+
+    effect: ClassVar[Effect] = "mixed"
+    """How y depends on x in evaluation, the parameters being what they are: `affine`, y = A x + c, so that backward
+    carries differences as exactly as slopes; `entrywise`, each entry of y on the same entry of x alone; or neither."""
 
     shaping: ClassVar[tuple[str, ...]] = ()
     """Hyper-parameters that the shapes of the parameters tell: None until explicit `params`, or the owner of shared

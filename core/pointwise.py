@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from core.arrays import Array, Call, Shape, call
-from core.op import Op, Site
+from core.op import Effect, Op, Site
 
 
 class Work(Protocol):
@@ -22,6 +22,7 @@ class Pointwise(Op):
     """y = f(x) entry by entry; any shape."""
 
     is_activation: ClassVar[bool] = True
+    effect: ClassVar[Effect] = "entrywise"
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:
         return inputs[0]

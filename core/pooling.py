@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike
 
 from core.arrays import Array, Call, Shape, call, size_of
 from core.calls import constant, larger
-from core.op import Op, ShapeMismatch, Site
+from core.op import Effect, Op, ShapeMismatch, Site
 from core.windows import Tap, Window, channels_and_sizes, window_counts
 
 BLOCK = 1 << 18
@@ -66,6 +66,8 @@ class MaxPool(Pool):
 
 class AveragePool(Pool):
     """y = mean of each window."""
+
+    effect: ClassVar[Effect] = "affine"
 
     @abstractmethod
     def counts_padding(self) -> bool:

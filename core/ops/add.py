@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 
 from core.arrays import Call, Shape, call
-from core.op import Op, Site, same_shape
+from core.op import Effect, Op, Site, same_shape
 
 
 class Add(Op):
@@ -14,6 +14,7 @@ class Add(Op):
 
     op: Literal["add"] = "add"
 
+    effect: ClassVar[Effect] = "affine"
     arity: ClassVar[int | None] = None
     explanation: ClassVar[str] = "Adds its inputs: y = x₁ + x₂ + …; each of them receives the whole gradient."
 

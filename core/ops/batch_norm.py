@@ -8,7 +8,7 @@ from pydantic import Field
 
 from core.arrays import Array, Call, Shape, call, size_of
 from core.calls import constant
-from core.op import Op, ParameterShape, ShapeMismatch, Site, StateShape
+from core.op import Effect, Op, ParameterShape, ShapeMismatch, Site, StateShape
 from core.standardized import reciprocal_root
 
 
@@ -37,6 +37,7 @@ class BatchNorm(Op):
     eps: Annotated[float, Field(ge=1e-30, le=1)] = 1e-5
     """Added to the variance, so that equal numbers become 0."""
 
+    effect: ClassVar[Effect] = "affine"
     reads_channels: ClassVar[bool] = True
     explanation: ClassVar[str] = (
         "Brings each channel to mean 0 and variance 1 over the batch (in evaluation by running statistics), then "

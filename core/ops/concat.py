@@ -7,7 +7,7 @@ import numpy as np
 
 from core.arrays import Array, Call, Shape, call
 from core.axes import example_axis
-from core.op import Op, ShapeMismatch, Site
+from core.op import Effect, Op, ShapeMismatch, Site
 
 
 class Concat(Op):
@@ -18,6 +18,7 @@ class Concat(Op):
     axis: int = -1
     """Axis along which they are joined, the batch counted as axis 0."""
 
+    effect: ClassVar[Effect] = "affine"
     arity: ClassVar[int | None] = None
     explanation: ClassVar[str] = (
         "Puts its inputs side by side: y = (x₁, x₂, …); each receives its part of the gradient."

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from core.arrays import Array, Call, Shape, call
-from core.op import Op, ParameterShape, ShapeMismatch, Site, has_bias
+from core.op import Effect, Op, ParameterShape, ShapeMismatch, Site, has_bias
 
 
 class Dense(Op):
@@ -24,6 +24,7 @@ class Dense(Op):
     bias: bool | None = None
     """Whether b is added; left out, it is, except where W is given without b."""
 
+    effect: ClassVar[Effect] = "affine"
     shaping: ClassVar[tuple[str, ...]] = ("units", "bias")
     explanation: ClassVar[str] = "Each output is a weighted sum of all inputs plus a bias: y = x W + b."
 

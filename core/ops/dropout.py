@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from core.arrays import Array, Call, Shape, Tensor, batch_last, call
 from core.calls import constant
-from core.op import Op, ShapeMismatch, Site
+from core.op import Effect, Op, ShapeMismatch, Site
 
 
 def _zeros_and_ones(mask: Array) -> Array:
@@ -31,6 +31,7 @@ class Dropout(Op):
     mask: Annotated[Tensor, AfterValidator(_zeros_and_ones)] | None = None
     """What is kept (1) and dropped (0) in training, the batch first, instead of drawing it."""
 
+    effect: ClassVar[Effect] = "affine"
     is_random: ClassVar[bool] = True
     explanation: ClassVar[str] = "In training stops each number with probability p, and scales the rest by 1/(1−p)."
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 
 from core.arrays import Call, Shape, call, size_of
-from core.op import Op, Site
+from core.op import Effect, Op, Site
 
 
 class Flatten(Op):
@@ -14,6 +14,7 @@ class Flatten(Op):
 
     op: Literal["flatten"] = "flatten"
 
+    effect: ClassVar[Effect] = "affine"
     explanation: ClassVar[str] = "Lays the numbers of each example in one row; the gradient is laid back."
 
     @classmethod

@@ -7,7 +7,7 @@ import numpy as np
 
 from core.arrays import Call, Shape, call, size_of
 from core.calls import constant
-from core.op import Op, Site
+from core.op import Effect, Op, Site
 from core.pooling import channels_of
 
 
@@ -16,6 +16,7 @@ class GlobalAvgPool(Op):
 
     op: Literal["global_avg_pool"] = "global_avg_pool"
 
+    effect: ClassVar[Effect] = "affine"
     reads_channels: ClassVar[bool] = True
     explanation: ClassVar[str] = (
         "Passes the mean of each channel on; all its entries share the gradient: y = Σ x / size."

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from core.arrays import Call, Shape, call
-from core.op import Op, Site
+from core.op import Effect, Op, Site
 
 
 class Identity(Op):
@@ -14,6 +14,7 @@ class Identity(Op):
 
     op: Literal["identity"] = "identity"
 
+    effect: ClassVar[Effect] = "affine"
     explanation: ClassVar[str] = "Passes everything as it is: y = x; the gradient passes as it is too."
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:

@@ -8,7 +8,7 @@ import numpy as np
 from core.arrays import Array, Call, Shape, call, size_of
 from core.axes import example_axis
 from core.calls import constant
-from core.op import Op, Site
+from core.op import Effect, Op, Site
 from core.rows import row_sum
 
 
@@ -20,6 +20,7 @@ class MeanOverAxis(Op):
     axis: int = 1
     """Axis along which the mean is taken, the batch counted as axis 0."""
 
+    effect: ClassVar[Effect] = "affine"
     explanation: ClassVar[str] = "Takes the mean along an axis, such as over the steps of a sequence: y = Σ x / k."
 
     @classmethod

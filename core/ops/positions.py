@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 
 from core.arrays import Array, Call, Shape, call
-from core.op import Op, ParameterShape, Site
+from core.op import Effect, Op, ParameterShape, Site
 from core.sequences import sequence_shape
 
 
@@ -24,6 +24,7 @@ class Positions(Op):
     encoding: Literal["sinusoidal", "learned"] = "sinusoidal"
     """Whether p is made of waves, or learned as a table that holds for this length only."""
 
+    effect: ClassVar[Effect] = "affine"
     explanation: ClassVar[str] = (
         "Adds to each step numbers that tell its place: y[t] = x[t] + p[t], p of sines and cosines of t or learned."
     )

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from core.arrays import Array, Call, Shape, call
 from core.calls import constant, larger, smaller
-from core.op import Op, ParameterShape, ShapeMismatch, Site
+from core.op import Effect, Op, ParameterShape, ShapeMismatch, Site
 
 
 class Prelu(Op):
@@ -29,6 +29,7 @@ class Prelu(Op):
     start: Annotated[float, Field(ge=-1e6, le=1e6)] = 0.25
     """Where every slope starts."""
 
+    effect: ClassVar[Effect] = "entrywise"
     rectifies: ClassVar[bool] = True
     is_activation: ClassVar[bool] = True
     explanation: ClassVar[str] = "A rectifier that learns how much it lets through: y = x above 0 and a·x below."

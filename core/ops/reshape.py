@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from core.arrays import Call, Shape, call, size_of
-from core.op import Op, ShapeMismatch, Site
+from core.op import Effect, Op, ShapeMismatch, Site
 
 
 class Reshape(Op):
@@ -18,6 +18,7 @@ class Reshape(Op):
     shape: Annotated[list[Annotated[int, Field(ge=-1, le=1_000_000_000)]], Field(min_length=1, max_length=30)]
     """Shape of one example, without the batch; one axis may be -1, and takes what the others leave."""
 
+    effect: ClassVar[Effect] = "affine"
     explanation: ClassVar[str] = "Gives the numbers of each example other axes; the gradient gets the old ones back."
 
     @classmethod

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from core.arrays import Array, Call, Shape, call
 from core.axes import example_axis
-from core.op import Op, ShapeMismatch, Site
+from core.op import Effect, Op, ShapeMismatch, Site
 
 
 class Select(Op):
@@ -22,6 +22,7 @@ class Select(Op):
     index: Annotated[int, Field(ge=-(2**31), le=2**31)] = -1
     """Which entry, from 0; −1 is the last, such as the last step of a sequence."""
 
+    effect: ClassVar[Effect] = "affine"
     explanation: ClassVar[str] = (
         "Takes one entry along an axis, such as the last step of a sequence: y = x[…, index, …]."
     )

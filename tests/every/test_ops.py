@@ -455,3 +455,47 @@ def test_what_dies_passes_nothing_on_where_it_is_not_above_zero(name: str) -> No
     for call in (*op.forward(site), *op.backward(site)):
         call()
     assert op.dies == (op.rectifies and not dx[y <= 0].any())
+
+
+def differences(example: Example) -> tuple[Array, Array]:
+    """y − y₀ between two random inputs in evaluation, and what the slope at the second makes of x − x₀."""
+    bench = Bench(example, training=False)
+    first = bench.site()
+    run(bench.op.forward(first))
+    before, y = [x.copy() for x in bench.x], first.y.copy()
+    for index, x in enumerate(bench.x):
+        bench.x[index] = x + 1.0 + np.arange(x.size).reshape(x.shape) % 3
+    linear = np.zeros_like(y)
+    for place in np.ndindex(y.shape):
+        bench.dy = np.zeros_like(y)
+        bench.dy[place] = 1.0
+        site = bench.site()
+        bench.gradients(site)
+        pairs = zip(site.dx, bench.x, before, strict=True)
+        linear[place] = sum(float(np.sum(dx * (x - x0))) for dx, x, x0 in pairs if dx is not None)
+    return site.y - y, linear
+
+
+def is_affine(example: Example) -> bool:
+    change, linear = differences(example)
+    return np.allclose(change, linear, rtol=1e-9, atol=1e-9)
+
+
+@KINDS
+def test_an_op_is_affine_just_when_it_says_so(kind: str) -> None:
+    """Where it is, its slope tells differences of any size; a product of one factor alone is so as well."""
+    op = OPS[kind]
+    if not op.takes_integers:
+        assert all(map(is_affine, op.examples())) == (op.effect == "affine")
+
+
+@op_where(lambda op, shapes: op.effect == "entrywise")
+def test_an_op_that_acts_on_each_entry_alone_reads_no_other(example: Example) -> None:
+    bench = Bench(example, training=False)
+    before = bench.site()
+    run(bench.op.forward(before))
+    bench.x[0] = bench.x[0].copy()
+    bench.x[0].reshape(-1)[1] += 0.7
+    after = bench.site()
+    run(bench.op.forward(after))
+    assert set(np.flatnonzero(before.y != after.y).tolist()) <= {1}
