@@ -4,13 +4,13 @@ It is what the plan is tested against, and what inspection uses, where an answer
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from core.arrays import Array, at_least_double, batch_first, batch_last
-from core.graph.graph import Graph
+from core.arrays import Array, Call, at_least_double, batch_first, batch_last
+from core.graph.graph import Graph, Node
 from core.graph.randomness import Randomness
 from core.graph.sites import new_value
 from core.loss import LossSite
@@ -36,6 +36,9 @@ class Pass:
 
     loss_sites: list[LossSite] = field(default_factory=list)
 
+    given: frozenset[str] = frozenset()
+    """Nodes whose values were given instead of computed; a backward pass ends there."""
+
     def loss(self, graph: Graph) -> Array:
         """The data term: the weighted sum of the loss terms; complex under the complex step."""
         terms = (loss.weight * term for loss, term in zip(graph.losses, self.loss_terms, strict=True))
@@ -52,12 +55,17 @@ def interpret(
     backward: bool = True,
     randomness: Randomness | None = None,
     sample_weights: Mapping[int, Array] | None = None,
+    given: Mapping[str, Array] | None = None,
 ) -> Pass:
-    """Run one batch; the parameters' type is the type everything is computed in."""
+    """Run one batch; the parameters' type is the type everything is computed in.
+
+    `given` values (n, …) of nodes stand in for what the nodes would compute.
+    """
+    given = given or {}
     rows = len(next(iter(inputs.values())))
     values, with_one = _inputs(graph, inputs, rows)
     views, states = graph.views(parameters), graph.states(parameters.copy())
-    result = Pass({}, [])
+    result = Pass({}, [], given=frozenset(given))
     for node in graph.nodes:
         y, raised = new_value(node.shape, rows, parameters.dtype)
         site = Site(
@@ -72,20 +80,64 @@ def interpret(
             training=training,
             generator=randomness.of(node.id) if randomness else None,
         )
-        for call in node.op.forward(site):
-            call()
+        if node.id in given:
+            y[...] = batch_last(given[node.id])
+        else:
+            _run(node.op.forward(site))
         values[node.id], result.sites[node.id] = y, site
         if raised is not None:
             with_one[node.id] = raised
     result.values = {name: batch_first(value) for name, value in values.items()}
     result.loss_sites = _loss_sites(graph, values, targets or {}, sample_weights or {})
     for loss, at_loss in zip(graph.losses[: len(result.loss_sites)], result.loss_sites, strict=True):
-        for call in (*loss.prepare(at_loss), *loss.forward(at_loss)):
-            call()
+        _run((*loss.prepare(at_loss), *loss.forward(at_loss)))
         result.loss_terms.append(at_loss.value)
     if backward:
-        _backward(graph, result)
+        back_propagate(graph, result, loss_slopes(graph, result))
     return result
+
+
+def loss_slopes(graph: Graph, done: Pass) -> list[tuple[str, Array]]:
+    """d (weighted loss term) / d (what it judges), (n, …), for each term: where the backward pass of a loss begins."""
+    slopes = []
+    for loss, site in zip(graph.losses, done.loss_sites, strict=True):
+        assert loss.input is not None and site.dy is not None
+        _run(loss.backward(site))
+        slopes.append((loss.input, batch_first(site.dy)))
+    return slopes
+
+
+Rule = Callable[[Node, Site], None]
+"""What writes a site's dx and dparams from its dy."""
+
+
+def chain_rule(node: Node, site: Site) -> None:
+    """The op's own backward."""
+    _run(node.op.backward(site))
+
+
+def back_propagate(graph: Graph, done: Pass, seeds: Iterable[tuple[str, Array]], rule: Rule = chain_rule) -> None:
+    """Carry gradients (n, …) by some values back to all they depend on, and write them into the pass; once a pass."""
+    total: dict[str, Array] = {}
+    shared: dict[str, dict[str, Array]] = defaultdict(dict)
+    for name, seed in seeds:
+        _add(total, name, np.ascontiguousarray(batch_last(seed)))
+    for node in reversed(graph.nodes):
+        if node.id not in total or node.id in done.given:
+            continue
+        site = done.sites[node.id]
+        site.dy = total[node.id]
+        site.dx = tuple(np.zeros_like(x) if x.dtype.kind in "fc" else None for x in site.x)
+        site.dparams = {name: np.zeros_like(value) for name, value in site.params.items()}
+        rule(node, site)
+        for name, dx in zip(node.inputs, site.dx, strict=True):
+            if dx is not None:
+                _add(total, name, dx)
+        for name, gradient in site.dparams.items():
+            assert gradient is not None
+            _add(shared[node.owner], name, gradient)
+    done.gradients = {name: batch_first(gradient) for name, gradient in total.items()}
+    done.parameter_gradients = dict(shared)
 
 
 def _inputs(graph: Graph, inputs: Mapping[str, Array], rows: int) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -117,31 +169,9 @@ def _loss_sites(
     return sites
 
 
-def _backward(graph: Graph, result: Pass) -> None:
-    total: dict[str, Array] = {}
-    shared: dict[str, dict[str, Array]] = defaultdict(dict)
-    for loss, at_loss in zip(graph.losses, result.loss_sites, strict=True):
-        assert loss.input is not None and at_loss.dy is not None
-        for call in loss.backward(at_loss):
-            call()
-        _add(total, loss.input, at_loss.dy)
-    for node in reversed(graph.nodes):
-        if node.id not in total:
-            continue
-        site = result.sites[node.id]
-        site.dy = total[node.id]
-        site.dx = tuple(np.zeros_like(x) if x.dtype.kind in "fc" else None for x in site.x)
-        site.dparams = {name: np.zeros_like(value) for name, value in site.params.items()}
-        for call in node.op.backward(site):
-            call()
-        for name, dx in zip(node.inputs, site.dx, strict=True):
-            if dx is not None:
-                _add(total, name, dx)
-        for name, gradient in site.dparams.items():
-            assert gradient is not None
-            _add(shared[node.owner], name, gradient)
-    result.gradients = {name: batch_first(gradient) for name, gradient in total.items()}
-    result.parameter_gradients = dict(shared)
+def _run(calls: Iterable[Call]) -> None:
+    for call in calls:
+        call()
 
 
 def _add(totals: dict[str, Array], name: str, part: Array) -> None:

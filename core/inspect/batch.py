@@ -52,11 +52,17 @@ class Posed:
         return self.examples.rows * sum(node.op.flops(node.input_shapes) for node in nodes) + CALLING * len(nodes)
 
     def run(
-        self, parameters: Array | None = None, *, inputs: Mapping[str, Array] | None = None, backward: bool = True
+        self,
+        parameters: Array | None = None,
+        *,
+        inputs: Mapping[str, Array] | None = None,
+        given: Mapping[str, Array] | None = None,
+        backward: bool = True,
     ) -> Pass:
         """One pass, by default at the subject's own parameters; what is random is drawn alike in every pass.
 
-        Everything is computed in the type of the parameters; complex128 is for the complex step.
+        Everything is computed in the type of the parameters; complex128 is for the complex step. `given`
+        values of nodes stand in for what they would compute.
         """
         at = self.parameters if parameters is None else parameters
         fed = self.examples.inputs if inputs is None else inputs
@@ -70,6 +76,7 @@ class Posed:
                 backward=backward and self.has_targets,
                 randomness=Randomness(self.graph, self.seed),
                 sample_weights=self.examples.sample_weights,
+                given=given,
             )
 
 
@@ -210,6 +217,13 @@ class BatchQuestion(Question):
             problems += [Problem(f"/{name}", detail) for name in of_model]
         if problems:
             raise Invalid(problems)
+
+
+def refuse_parts(question: BatchQuestion) -> None:
+    """Raise Invalid where `include` names parts of a question that has none."""
+    if question.include is not None:
+        detail = f"the parts are those of `gradients`; `{question.question}` has none to choose from"
+        raise Invalid([Problem("/include", detail)])
 
 
 def _input_specs(inputs: Mapping[str, Array] | None) -> dict[str, InputSpec]:
