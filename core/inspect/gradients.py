@@ -1,13 +1,15 @@
-"""What is the gradient of the objective with respect to every parameter, input and node?"""
+"""What is the gradient of the objective, or of one output, with respect to every parameter, input and node?"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
 from core.arrays import Array, Model
+from core.data.preparation import Preparation
 from core.errors import Invalid, Problem, pointer
 from core.graph.interpreter import Pass
 from core.inspect.batch import BatchQuestion, Part, Posed
 from core.inspect.objective import flat_gradient, objective
+from core.inspect.output_gradient import Choice, OutputView, choose, view_of
 from core.inspect.question import Library
 from core.inspect.tensors import NonFinite, Shown, finite, non_finite
 
@@ -19,10 +21,13 @@ Place = tuple[str, ...]
 
 
 class GradientParts(Model):
-    """d objective / d everything; a part that was not asked for is null."""
+    """d objective / d everything, or d output; a part that was not asked for is null."""
 
     params: dict[str, dict[str, Shown]] | None = None
-    """By node and parameter, penalties included; shared parameters stand under the node that owns them."""
+    """By node and parameter, penalties included; shared parameters stand under the node that owns them.
+
+    Of an output the sum over the examples, without penalties.
+    """
 
     inputs: dict[str, Shown] | None = None
     """Whole numbers such as token ids have no gradient and are left out."""
@@ -45,6 +50,9 @@ class GradientsAnswer(Model):
     """The value of every node."""
 
     gradients: GradientParts
+    of: OutputView | None = None
+    """The output whose gradients these are; null where they are those of the objective."""
+
     state: dict[str, dict[str, Shown]] | None = None
     """Running statistics as this pass would leave them, by node."""
 
@@ -59,26 +67,41 @@ class Gradients(BatchQuestion):
 
     sentence: ClassVar[str] = "What is the gradient of the loss with respect to every parameter, input and node?"
 
+    of: Choice | None = None
+    """An output of each example to differentiate instead of the loss; it needs no targets."""
+
     def answer(self, library: Library) -> GradientsAnswer:
         """Forward and, where there are targets, backward. Raises Invalid."""
         posed = self.pose(library)
         parts = self._parts(posed)
-        return gradients_of(posed, posed.run(), parts)
+        output = None if self.of is None else choose(posed, self.of, "/of")
+        done = posed.run(backward=output is None)
+        if output is None:
+            return gradients_of(posed, done, parts)
+        output.differentiate(posed.graph, done)
+        of = view_of(output, posed.graph, output.values(done), self._preparation(library))
+        return gradients_of(posed, done, parts, of=of)
 
     def _parts(self, posed: Posed) -> list[Part]:
         """What to give. Raises Invalid when gradients are asked for by name and there is nothing to differentiate."""
-        if posed.has_targets:
+        if posed.has_targets or self.of is not None:
             return list(ALL_PARTS if self.include is None else self.include)
         asked = [part for part in self.include or () if part in OF_A_LOSS]
         if asked:
-            detail = "gradients need targets to be gradients of a loss; without them only `values` can be given"
+            detail = (
+                "gradients need targets to be gradients of a loss; without them `values` can be given, and "
+                "gradients of an output that is named by `of`"
+            )
             raise Invalid([Problem(self.targets_place, detail)])
         return list(self.include) if self.include is not None else ["values", "state"]
 
+    def _preparation(self, library: Library) -> Preparation | None:
+        return None if self.subject.model is None else library.model(self.subject.model).preparation
 
-def gradients_of(posed: Posed, done: Pass, parts: Sequence[Part]) -> GradientsAnswer:
-    """These parts of a pass as an answer."""
-    arrays = {part: dict(_arrays(posed, done, part)) for part in parts}
+
+def gradients_of(posed: Posed, done: Pass, parts: Sequence[Part], *, of: OutputView | None = None) -> GradientsAnswer:
+    """These parts of a pass as an answer; its gradients are those of the objective, or of an output."""
+    arrays = {part: dict(_arrays(posed, done, part, penalized=of is None)) for part in parts}
     found = objective(posed.graph, posed.parameters, done) if posed.has_targets else None
     return GradientsAnswer(
         loss=finite(found.total) if found else None,
@@ -90,6 +113,7 @@ def gradients_of(posed: Posed, done: Pass, parts: Sequence[Part]) -> GradientsAn
             inputs=_by_node(arrays.get("inputs")),
             nodes=_by_node(arrays.get("nodes")),
         ),
+        of=of,
         state=_by_parameter(arrays.get("state")),
         non_finite=non_finite((pointer(*_step(part), *at), a) for part in parts for at, a in arrays[part].items()),
     )
@@ -108,14 +132,14 @@ def _by_parameter(arrays: Mapping[Place, Array] | None) -> dict[str, dict[str, S
     return shown
 
 
-def _arrays(posed: Posed, done: Pass, part: Part) -> Iterator[tuple[Place, Array]]:
+def _arrays(posed: Posed, done: Pass, part: Part, *, penalized: bool) -> Iterator[tuple[Place, Array]]:
     """The arrays of one part of the answer, in the order of the network."""
     graph = posed.graph
     match part:
         case "values":
             yield from (((node.id,), done.values[node.id]) for node in graph.nodes)
         case "params":
-            gradient = graph.views(flat_gradient(graph, posed.parameters, done))
+            gradient = graph.views(flat_gradient(graph, posed.parameters, done, penalized=penalized))
             yield from (((node, name), view) for node, views in gradient.items() for name, view in views.items())
         case "inputs":
             yield from (((name,), done.gradients[name]) for name in graph.inputs if name in done.gradients)

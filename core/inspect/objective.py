@@ -49,14 +49,14 @@ def penalty_terms(graph: Graph, parameters: Array) -> list[Array]:
     return terms
 
 
-def flat_gradient(graph: Graph, parameters: Array, done: Pass) -> Array:
+def flat_gradient(graph: Graph, parameters: Array, done: Pass, *, penalized: bool = True) -> Array:
     """d objective / d parameters as one vector: the loss' part by back-propagation, and the pull of the penalties."""
     gradient = np.zeros_like(parameters)
     for node, views in graph.views(gradient).items():
         for name, view in views.items():
             view[...] = done.parameter_gradients.get(node, {}).get(name, 0.0)
     with np.errstate(all="ignore"):
-        for penalty in graph.penalties:
+        for penalty in graph.penalties if penalized else ():
             for piece in graph.penalized(penalty):
                 stretch = slice(piece.start, piece.stop)
                 for call in penalty.gradient(parameters[stretch], gradient[stretch]):
