@@ -1,4 +1,4 @@
-"""Second derivatives of the objective along a direction, to rounding and without forming a matrix."""
+"""Second derivatives of the objective: along a direction, exact to rounding, and as a matrix where it is small."""
 
 import numpy as np
 
@@ -29,3 +29,9 @@ def hessian_product(posed: Posed, direction: Array) -> Array:
     with np.errstate(all="ignore"):
         product: Array = gradient[: len(direction)].imag / STEP * longest
     return product
+
+
+def hessian(posed: Posed) -> Array:
+    """H (p, p), column by column; the mean with its transpose, from which it differs by rounding."""
+    columns = np.array([hessian_product(posed, unit) for unit in np.eye(posed.graph.parameter_count)])
+    return np.asarray((columns + columns.T) / 2)
