@@ -34,4 +34,5 @@ def hessian_product(posed: Posed, direction: Array) -> Array:
 def hessian(posed: Posed) -> Array:
     """H (p, p), column by column; the mean with its transpose, from which it differs by rounding."""
     columns = np.array([hessian_product(posed, unit) for unit in np.eye(posed.graph.parameter_count)])
-    return np.asarray((columns + columns.T) / 2)
+    with np.errstate(all="ignore"):
+        return np.asarray((columns + columns.T) / 2)

@@ -266,14 +266,15 @@ class _Comparison:
         with np.errstate(all="ignore"):
             influence = -np.array([gradient @ solved for gradient in example_gradients(posed)])
             change = np.array([share @ solved for share in shares_of_examples(posed)])
-        gradient = flat_gradient(posed.graph, posed.parameters, posed.run())[: posed.graph.parameter_count]
+            gradient = flat_gradient(posed.graph, posed.parameters, posed.run())
+            norm = float(np.linalg.norm(gradient))
         return self._answer(
             scores=influence,
             explained=self._ranked(-influence),
             predicted_change_on_removal=change,
             damping=damping,
             smallest_eigenvalue=smallest,
-            gradient_norm=float(np.linalg.norm(gradient)),
+            gradient_norm=norm if np.isfinite(norm) else None,
         )
 
     def _ranked(self, helps: Array) -> list[ExplainedRow]:
