@@ -12,7 +12,7 @@ from core.data.features import FeaturePreparation
 from core.data.preparation import Preparation
 from core.errors import Invalid, Problem, pointer
 from core.inspect.attributed import Attribution, Numbers, completeness_of, numbers
-from core.inspect.baselines import Baseline, Given, baseline_of, baselines_of, check_names, check_stack
+from core.inspect.baselines import MOST_BASELINES, Baseline, Given, baseline_of, baselines_of, check_stack
 from core.inspect.batch import BatchQuestion, refuse_parts
 from core.inspect.effort import MOST_OPERATIONS, effort_of_pass, refuse_beyond_patience
 from core.inspect.explained import Explained, check_place, combined
@@ -34,7 +34,7 @@ Method = Literal[
     "occlusion",
 ]
 
-MOST_STEPS = 1024
+MOST_STEPS = 4096
 MOST_SAMPLES = 1000
 
 
@@ -76,7 +76,8 @@ class AttributionQuestion(BatchQuestion):
     """A node whose value, instead of the inputs, the output is explained by, such as an embedding."""
 
     baseline: Baseline = "zeros"
-    """`zeros`, the `mean` of the training rows of a model (as the network gets them), or arrays by input."""
+    """`zeros`; the `mean` of the training rows of a model, as the network gets them (of at most 1,000, in equal
+    distances); or arrays by input."""
 
     steps: Annotated[int, Field(ge=1, le=MOST_STEPS)] | None = None
     """Steps along each path; left out, they are doubled until the gap is at most 1 %."""
@@ -141,17 +142,18 @@ class _Methods:
     def __init__(self, question: AttributionQuestion, library: Library) -> None:
         _check_form(question)
         posed = question.pose(library)
-        check_place(posed, question.at)
+        output = choose(posed, question.output, "/output")
+        check_place(posed, question.at, output.node)
         self.question = question
-        self.explained = Explained(without_loss(posed), choose(posed, question.output, "/output"), question.at)
+        self.explained = Explained(without_loss(posed), output, question.at)
         self.arrays: list[tuple[str, Array]] = []
         model = question.subject.model
         self.preparation: Preparation | None = None if model is None else library.model(model).preparation
         self._history: Callable[[], History] | None = None if model is None else partial(library.history, model)
         _check_parts(question, self.explained)
-        if question.noise is not None:
-            check_names(self.explained, question.noise, "noise")
-            check_stack(self.explained, question.noise, "noise", MOST_SAMPLES)
+        for member, most in (("noise", MOST_SAMPLES), ("baselines", MOST_BASELINES)):
+            if (given := getattr(question, member)) is not None:
+                check_stack(self.explained, given, member, most)
         history = self._history() if question.baseline == "mean" and self._history is not None else None
         self.baseline = baseline_of(self.explained, question.baseline, history)
         self._baselines: list[dict[str, Array]] | None = None
@@ -200,7 +202,7 @@ class _Methods:
         question = self.question
         samples = question.samples if question.noise is None else len(next(iter(question.noise.values())))
         given = question.baselines
-        starts = question.samples if given is None else len(next(iter(given.values())).reshape(-1, 1))
+        starts = question.samples if given is None else next(iter(given.values())).shape[0]
         parts = count_of(self.explained.shapes, question.patch, question.stride)
         passes: dict[Method, float] = {
             "saliency": both,
@@ -318,11 +320,32 @@ class _Methods:
         return columns or None
 
 
+MEMBERS: Mapping[str, tuple[Method, ...]] = {
+    "baseline": ("integrated_gradients", "deeplift", "occlusion"),
+    "steps": ("integrated_gradients", "expected_gradients"),
+    "rule": ("integrated_gradients", "expected_gradients"),
+    "noise": ("smoothgrad",),
+    "deviation": ("smoothgrad",),
+    "samples": ("smoothgrad", "expected_gradients"),
+    "baselines": ("expected_gradients",),
+    "patch": ("occlusion",),
+    "stride": ("occlusion",),
+}
+"""The methods that read a member of the request."""
+
+
 def _check_form(question: AttributionQuestion) -> None:
+    """Raise Invalid for members that no method would read."""
     refuse_parts(question)
+    problems = []
     if question.mode == "training":
         detail = "attributions are of what the network says in use, where no example depends on another"
-        raise Invalid([Problem("/mode", detail, allowed=["evaluation"])])
+        problems.append(Problem("/mode", detail, allowed=["evaluation"]))
+    for member, readers in MEMBERS.items():
+        if question.methods and member in question.model_fields_set and not set(readers) & set(question.methods):
+            problems.append(Problem(f"/{member}", f"is for {' and '.join(readers)}, none of which is asked for"))
+    if problems:
+        raise Invalid(problems)
 
 
 def _check_parts(question: AttributionQuestion, explained: Explained) -> None:

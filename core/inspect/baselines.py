@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Discriminator, Field, Tag
 
-from core.arrays import Array, Tensor
+from core.arrays import Array, Tensor, size_of
 from core.errors import Invalid, Problem, pointer
+from core.inspect.batch import MOST_VALUES
 from core.inspect.explained import Explained, point_of
 from core.inspect.output_gradient import without_loss
 from core.inspect.question import History
@@ -52,13 +53,10 @@ def baselines_of(
 ) -> list[dict[str, Array]]:
     """Several baselines, each spread over all examples: those given, or rows of the training split. Raises Invalid."""
     rows = asked
-    if asked is not None:
-        check_names(explained, asked, "baselines")
-        check_stack(explained, asked, "baselines", MOST_BASELINES)
-    elif history is None:
-        detail = "expected gradients start at rows of the training split, which only a model has; give `baselines`"
-        raise Invalid([Problem("/baselines", detail)])
-    else:
+    if asked is None:
+        if history is None:
+            detail = "expected gradients start at rows of the training split, which only a model has; give `baselines`"
+            raise Invalid([Problem("/baselines", detail)])
         rows = _training_values(explained, history, samples, np.random.default_rng([seed, *b"baselines"]))
     assert rows is not None
     count = len(next(iter(rows.values())))
@@ -66,7 +64,8 @@ def baselines_of(
 
 
 def check_stack(explained: Explained, given: Mapping[str, Array], member: str, most: int) -> None:
-    """Raise Invalid unless each place has equally many arrays of the shape of one example."""
+    """Raise Invalid unless each place, and nothing else, has equally many arrays of the shape of one example."""
+    check_names(explained, given, member)
     count = len(first) if (first := next(iter(given.values()))).ndim else 0
     problems = [
         Problem(pointer(member, name), f"must hold {count or 'some'} arrays of shape {list(shape)}, at most {most}")
@@ -93,11 +92,12 @@ def _training_values(
     explained: Explained, history: History, most: int, generator: np.random.Generator | None = None
 ) -> dict[str, Array]:
     """Values of training rows at the places: in equal distances, or drawn without repetition."""
-    training = history.experiment.training
-    count = min(most, training.rows)
+    training, graph = history.experiment.training, explained.posed.graph
+    fitting = MOST_VALUES // max(1, sum(size_of(node.shape) for node in graph.nodes))
+    count = max(1, min(most, training.rows, fitting))
     if generator is None:
         rows = np.linspace(0, training.rows - 1, count).astype(np.intp)
     else:
         rows = generator.choice(training.rows, count, replace=False)
-    posed = explained.posed
-    return point_of(without_loss(posed, training.take(rows).typed(posed.graph, np.float64).inputs), explained.at)
+    inputs = training.take(rows).typed(graph, np.float64).inputs
+    return point_of(without_loss(explained.posed, inputs), explained.at)

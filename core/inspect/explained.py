@@ -1,16 +1,19 @@
 """One output as a function of what it is explained by: inputs of the network, or the value of a node within it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from core.arrays import Array, Shape
+from core.arrays import Array, Shape, size_of
 from core.errors import Invalid, Problem
+from core.graph.graph import Graph
 from core.graph.interpreter import Pass
 from core.inspect.batch import Posed
-from core.inspect.output_gradient import Output
+from core.inspect.output_gradient import Output, without_loss
+
+VALUES_AT_ONCE = 100_000
 
 Points = Mapping[str, Array]
 """One array (n, …) for each place that the output is explained by."""
@@ -46,6 +49,21 @@ class Explained:
     def value_at_point(self) -> Array:
         """f(x), (n,)."""
         return self.value(self.point)
+
+    def repeated(self, copies: int) -> "Explained":
+        """The same function of so many copies of the examples at once, one copy behind the other."""
+        inputs = {
+            name: np.tile(array, (copies, *[1] * (array.ndim - 1)))
+            for name, array in self.posed.examples.inputs.items()
+        }
+        index = np.tile(self.output.index, (copies, 1))
+        return replace(self, posed=without_loss(self.posed, inputs), output=replace(self.output, index=index))
+
+    @property
+    def copies_at_once(self) -> int:
+        """How many copies keep a pass small: calling a node takes as long as computing some hundred thousand values."""
+        each = sum(size_of(node.shape) for node in self.posed.graph.nodes)
+        return max(1, VALUES_AT_ONCE // max(1, each * self.rows))
 
     def forward(self, point: Points) -> Pass:
         """The pass through these values."""
@@ -83,11 +101,13 @@ def point_of(posed: Posed, at: str | None) -> dict[str, Array]:
     return {name: posed.examples.inputs[name] for name, spec in specs if spec.dtype == "float"}
 
 
-def check_place(posed: Posed, at: str | None) -> None:
-    """Raise Invalid at `/at` where nothing can be moved a little."""
+def check_place(posed: Posed, at: str | None, output: str) -> None:
+    """Raise Invalid at `/at` where nothing can be moved a little, or nothing that the output depends on."""
     graph = posed.graph
     if at is not None and at not in graph.node:
         raise Invalid([Problem("/at", "the network has no node of this name", allowed=list(graph.node)[:20], got=at)])
+    if at is not None and at not in sources(graph, output):
+        raise Invalid([Problem("/at", f"{output!r} does not depend on this node", got=at)])
     if at is None and all(spec.dtype == "int" for spec in graph.inputs.values()):
         readers = [node.id for node in graph.nodes if node.op.takes_integers]
         detail = (
@@ -95,6 +115,15 @@ def check_place(posed: Posed, at: str | None) -> None:
             "name the node whose output is to be explained by, such as the embedding"
         )
         raise Invalid([Problem("/at", detail, allowed=readers[:20])])
+
+
+def sources(graph: Graph, node: str) -> set[str]:
+    """All that a node's value is computed from, the node itself included."""
+    found = {node}
+    for one in reversed(graph.nodes):
+        if one.id in found:
+            found.update(one.inputs)
+    return found
 
 
 def combined(points: Points, other: Points, of: np.ufunc) -> dict[str, Array]:

@@ -365,6 +365,8 @@ def _check_form(question: Influence) -> None:
     if question.method == "influence_function" or question.subject.model is not None:
         detail = "are for `tracin` and `self_influence` of a network; a model has its own, and else there are none"
         problems += [Problem(f"/{name}", detail) for name in of_network]
+    if question.method != "influence_function" and "damping" in question.model_fields_set:
+        problems.append(Problem("/damping", "is for `influence_function`"))
     if question.epochs is not None and (question.method == "influence_function" or question.subject.model is None):
         problems.append(Problem("/epochs", "are for `tracin` and `self_influence` of a model"))
     rates = question.learning_rates

@@ -7,7 +7,7 @@ import numpy as np
 from core.arrays import Array
 from core.graph.graph import Graph, Node
 from core.graph.interpreter import Pass, Rule, chain_rule
-from core.inspect.explained import Explained, Points, combined
+from core.inspect.explained import Explained, Points, combined, sources
 from core.op import Site
 
 NEAR = 1e-8
@@ -17,11 +17,8 @@ NEAR = 1e-8
 def without_rule(graph: Graph, places: Mapping[str, Array], output: str) -> list[Node]:
     """The nodes between the places and an output whose op neither is affine nor acts on each entry alone."""
     moved = _moved_by(graph, places)
-    leads: set[str] = {output}
-    for node in reversed(graph.nodes):
-        if node.id in leads and node.id not in places:
-            leads.update(node.inputs)
-    return [node for node in graph.nodes if node.id in moved & leads and node.op.effect == "mixed"]
+    between = moved & sources(graph, output)
+    return [node for node in graph.nodes if node.id in between and node.op.effect == "mixed"]
 
 
 def _moved_by(graph: Graph, places: Mapping[str, Array]) -> set[str]:

@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from core.arrays import Array
+from service.kit.database import Base, Database
 from tests.inspection_network import REFERENCE, a_body, close, examples, parameters_of
 from tests.trained import Train
 
@@ -210,6 +211,7 @@ MISTAKES: list[tuple[Json, str]] = [
     ({"checkpoints": [{"first": {"W": [[1.0]]}}], "learning_rates": [1.0]}, "/checkpoints/0/first/W"),
     ({"checkpoints": [{"first": {"V": [[1.0]]}}], "learning_rates": [1.0]}, "/checkpoints/0/first/V"),
     ({"damping": -1}, "/damping"),
+    ({"damping": 0.1}, "/damping"),
     ({"most": 0}, "/most"),
 ]
 
@@ -233,3 +235,18 @@ def test_a_hessian_too_large_to_be_made_is_refused(client: TestClient) -> None:
     example = {"inputs": {"x": [[1.0, 2.0]]}, "targets": {"y": [[1.0]]}}
     body = {"subject": {"network": network}, **example, "explain": example, "method": "influence_function"}
     assert "2,801" in mistakes(client, body)["/method"]
+
+
+def test_asking_for_reasons_changes_no_stored_byte(client: TestClient, iris: Json, database: Database) -> None:
+    def everything() -> dict[str, list[Any]]:
+        with database.reading() as session:
+            return {
+                table.name: sorted(map(repr, session.execute(table.select()))) for table in Base.metadata.sorted_tables
+            }
+
+    before = everything()
+    body: Json = {"subject": {"model": "iris"}, "batch": {"split": "training", "rows": [0, 5]}}
+    ask(client, body | {"method": "self_influence"})
+    ask(client, body, "attribution")
+    ask(client, body | {"along": {"kind": "plane", "directions": "trajectory"}}, "landscape")
+    assert everything() == before
