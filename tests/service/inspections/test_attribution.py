@@ -82,10 +82,25 @@ def test_steps_are_doubled_until_the_gap_is_small(client: TestClient) -> None:
     baseline = {"x": WANTED["integrated_gradients"]["baseline"]}
     slow = attributed(client, "integrated_gradients", baseline=baseline, rule="left")
     assert slow["steps"] > 8
+    half = attributed(client, "integrated_gradients", baseline=baseline, rule="left", steps=slow["steps"] // 2)
+    assert abs(half["completeness"]["gap"][0]) > 0.01 * abs(half["completeness"]["difference"][0])
     assert slow["converged"]
     assert abs(slow["completeness"]["gap"][0]) <= 0.01 * abs(slow["completeness"]["difference"][0])
     quick = attributed(client, "integrated_gradients", baseline=baseline)
     assert quick["steps"] == 8
+
+
+def test_each_example_is_explained_as_if_it_were_alone(client: TestClient) -> None:
+    """The network predicts other classes for other rows."""
+    methods = ["integrated_gradients", "deeplift", "occlusion", "saliency"]
+    together = ask(client, a_body(methods=methods, steps=8))
+    assert len({index for (index,) in together["output"]["index"]}) > 1
+    for row in range(8):
+        alone = ask(client, a_body([row], methods=methods, steps=8))
+        assert alone["output"]["index"] == [together["output"]["index"][row]]
+        for method in methods:
+            found = together["methods"][method]["attributions"]["x"][row]
+            assert close(alone["methods"][method]["attributions"]["x"][0], found, 1e-13)
 
 
 def test_smoothgrad_has_the_reference_numbers(client: TestClient) -> None:
@@ -237,6 +252,14 @@ def test_a_model_is_explained_by_its_columns_and_training_rows(client: TestClien
         completeness = answer["methods"][method]["completeness"]
         difference = np.array(completeness["difference"])
         assert (np.abs(completeness["gap"]) <= 0.01 * np.abs(difference)).all()
+    hidden = body | {"at": "tanh_1", "methods": ["integrated_gradients"], "steps": 8}
+    everything = {"subject": {"model": "iris"}, "batch": {"split": "training", "rows": [0, 90]}, "include": ["values"]}
+    values = np.array(ask(client, everything, "gradients")["values"]["tanh_1"])
+    given = ask(client, hidden | {"baseline": {"tanh_1": values.mean(axis=0).tolist()}})
+    found, wanted = (
+        one["methods"]["integrated_gradients"]["attributions"]["tanh_1"] for one in (ask(client, hidden), given)
+    )
+    assert close(found, wanted, 1e-12)
     columns = np.sum(list(gradients["by_column"].values()), axis=0)
     assert close(columns, gradients["completeness"]["sum"], 1e-12)
     drawn = answer["methods"]["expected_gradients"]

@@ -90,6 +90,7 @@ def test_along_the_gradient_the_loss_falls_as_fast_as_it_is_long(client: TestCli
     norm = float(np.linalg.norm(gradient))
     answer = ask(client, a_body(along={"kind": "gradient", "rates": [-1e-6, 0.0, 1e-6, 0.1]}))
     assert answer["gradient_norm"] == pytest.approx(norm, rel=1e-12)
+    assert answer["distances"] == pytest.approx([-1e-6 * norm, 0.0, 1e-6 * norm, 0.1 * norm], rel=1e-12)
     before, here, behind, further = answer["loss"]
     assert (behind - before) / 2e-6 == pytest.approx(-(norm**2), rel=1e-8)
     assert further < here
