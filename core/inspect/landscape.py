@@ -89,9 +89,11 @@ class Traveled(Model):
     """One kept checkpoint of the run, seen from the plane."""
 
     epoch: int
-    alpha: float
-    beta: float
-    beside: float
+    alpha: float | None
+    """null, as the other numbers, where the checkpoint is not finite."""
+
+    beta: float | None
+    beside: float | None
     """Its distance from the plane."""
 
     loss: float | None
@@ -271,7 +273,7 @@ class _View:
         loss, data_loss = (found.reshape(len(alpha), len(beta)) for found in self._losses(points))
         traveled, _ = self._losses(one.parameters for one in way)
         trajectory = [
-            Traveled(epoch=one.epoch, alpha=a, beta=b, beside=beside, loss=_finite(at))
+            Traveled(epoch=one.epoch, alpha=_finite(a), beta=_finite(b), beside=_finite(beside), loss=_finite(at))
             for one, (a, b, beside), at in zip(way, seen, traveled.tolist(), strict=True)
         ]
         return self._answer(
@@ -373,6 +375,7 @@ def _barrier(positions: list[float], loss: Array) -> float | None:
 
 def _side(seen: list[float]) -> list[float]:
     """Eleven positions from −1 to 1, or over all that is to be seen and a tenth beside it."""
+    seen = [one for one in seen if np.isfinite(one)]
     low, high = (min(seen, default=-1.0), max(seen, default=1.0))
     margin = 0.1 * (high - low) if seen else 0.0
     return [float(one) for one in np.linspace(low - margin, high + margin, 11)]

@@ -30,7 +30,11 @@ class Plane:
         return moved
 
     def project(self, difference: Array) -> tuple[float, float, float]:
-        """The (a, b) nearest to a difference from w (p,), and how far beside the plane it lies."""
+        """The (a, b) nearest to a difference from w (p,), and how far beside the plane it lies; NaN where it is not
+        finite.
+        """
+        if not np.isfinite(difference).all():
+            return np.nan, np.nan, np.nan
         (a, b), *_ = np.linalg.lstsq(self.directions.T, difference, rcond=None)
         beside = difference - a * self.directions[0] - b * self.directions[1]
         return float(a), float(b), float(np.linalg.norm(beside))
@@ -58,12 +62,16 @@ def filter_normalized(graph: Graph, direction: Array, parameters: Array) -> Arra
         if piece.frozen is not None:
             d[piece.frozen] = 0.0
         others = tuple(axis for axis in range(d.ndim) if axis != piece.unit_axis % d.ndim)
-        normalized[stretch] = (d * (_norm(w, others) / (_norm(d, others) + SMALL))).reshape(-1)
+        with np.errstate(over="ignore"):
+            normalized[stretch] = (d * (_norm(w, others) / (_norm(d, others) + SMALL))).reshape(-1)
     return normalized
 
 
 def _norm(tensor: Array, axes: tuple[int, ...]) -> Array:
-    return np.asarray(np.sqrt(np.square(tensor).sum(axis=axes, keepdims=True)))
+    largest = np.abs(tensor).max(axis=axes, keepdims=True, initial=0.0)
+    # Scaled, since squares of numbers beyond 1e154 overflow.
+    scaled = tensor / np.where(largest > 0, largest, 1.0)
+    return np.asarray(largest * np.sqrt(np.square(scaled).sum(axis=axes, keepdims=True)))
 
 
 def principal_plane(ways: Sequence[Array]) -> Plane:
@@ -73,15 +81,21 @@ def principal_plane(ways: Sequence[Array]) -> Plane:
 
     Source: Li et al. 2018, section 7.
     """
-    matrix = np.array(ways)
+    matrix = np.array([way for way in ways if np.isfinite(way).all()])
+    if len(matrix) < 3:
+        raise Invalid([_no_plane()])
     matrix = matrix - matrix.mean(axis=0)
     values, vectors = np.linalg.eigh(matrix @ matrix.T)
     values, vectors = values[::-1], vectors[:, ::-1]
-    if len(values) < 3 or not values[1] > 1e-12 * values[0]:
-        detail = "the kept checkpoints of the run do not span a plane; take random directions"
-        raise Invalid([Problem("/along/directions", detail, allowed=["random"])])
+    if not values[1] > 1e-12 * values[0]:
+        raise Invalid([_no_plane()])
     directions = (vectors[:, :2].T @ matrix) / np.sqrt(values[:2, None])
     # A component has no sign of its own: the largest entry shall be positive.
     largest = directions[np.arange(2), np.abs(directions).argmax(axis=1)]
     share = values[:2] / values.sum()
     return Plane(directions * np.sign(largest)[:, None], share.tolist())
+
+
+def _no_plane() -> Problem:
+    detail = "the kept checkpoints of the run do not span a plane; take random directions"
+    return Problem("/along/directions", detail, allowed=["random"])

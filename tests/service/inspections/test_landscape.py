@@ -112,6 +112,8 @@ def test_a_loss_that_overflows_is_null_and_counted(client: TestClient) -> None:
     assert answer["loss"][1] is None
     assert answer["non_finite"][0] == {"pointer": "/loss", "count": 1}
     assert answer["lowest"]["position"] == [0.0]
+    plane = ask(client, body | {"along": {"kind": "plane", "alpha": [0.0], "beta": [0.0]}})
+    assert plane["loss"][0][0] == pytest.approx(1.0)
 
 
 def with_a_norm(train: Train, dataset: str) -> Json:
