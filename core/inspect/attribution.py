@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import numpy as np
 from pydantic import Field
@@ -13,7 +13,7 @@ from core.data.preparation import Preparation
 from core.errors import Invalid, Problem, pointer
 from core.inspect.attributed import Attribution, Numbers, completeness_of, numbers
 from core.inspect.baselines import MOST_BASELINES, Baseline, Given, baseline_of, baselines_of, check_stack
-from core.inspect.batch import BatchQuestion, refuse_parts
+from core.inspect.batch import TWO_TWO_TWO, BatchQuestion, refuse_parts
 from core.inspect.effort import MOST_OPERATIONS, effort_of_pass, refuse_beyond_patience
 from core.inspect.explained import Explained, check_place, combined
 from core.inspect.occlusion import count_of, occlusions, parts_of
@@ -62,6 +62,8 @@ class AttributionQuestion(BatchQuestion):
     """
 
     question: Literal["attribution"] = "attribution"
+
+    example: ClassVar[Mapping[str, Any]] = {**TWO_TWO_TWO, "output": 0}
 
     sentence: ClassVar[str] = "What in an example made the network say what it says?"
 

@@ -13,6 +13,7 @@ from core.errors import Invalid, Problem, pointer
 from core.graph.graph import Graph
 from core.graph.interpreter import Pass, interpret
 from core.graph.randomness import Randomness
+from core.inspect.effort import effort_of_pass
 from core.inspect.examples import examples_of_arrays, examples_of_rows, examples_of_split
 from core.inspect.question import Library, Question, SplitName
 from core.inspect.subject import Bound, Subject, bind
@@ -23,9 +24,6 @@ MOST_ROWS = 10_000
 
 MOST_VALUES = 20_000_000
 """Numbers that the nodes of a network may hold for all examples of a question together."""
-
-CALLING = 60_000
-"""Operations that could be done in the time it takes to call a node."""
 
 Part = Literal["values", "params", "inputs", "nodes", "state"]
 
@@ -47,9 +45,8 @@ class Posed:
 
     @property
     def operations(self) -> float:
-        """Floating-point operations of one forward pass; a call of a node takes as long as `CALLING` of them."""
-        nodes = self.graph.nodes
-        return self.examples.rows * sum(node.op.flops(node.input_shapes) for node in nodes) + CALLING * len(nodes)
+        """Floating-point operations of one forward pass."""
+        return effort_of_pass(self.graph, self.examples.rows, backward=False)
 
     def run(
         self,

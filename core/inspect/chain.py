@@ -14,7 +14,8 @@ import numpy as np
 from core.arrays import Model, batch_last, size_of
 from core.graph.graph import Node
 from core.graph.interpreter import Pass
-from core.inspect.batch import CALLING, Posed
+from core.inspect.batch import Posed
+from core.inspect.effort import CALLING
 from core.inspect.local_derivatives import Entry, LocalDerivatives
 from core.inspect.objective import flat_gradient
 from core.inspect.parameter_entry import ParameterEntry

@@ -9,8 +9,9 @@ import numpy as np
 from core.arrays import Model
 from core.errors import Invalid, Problem
 from core.graph.graph import Graph
-from core.inspect.batch import CALLING, BatchQuestion, Posed
+from core.inspect.batch import BatchQuestion, Posed
 from core.inspect.directions import Comparison, Move, Point, Variable, inputs_of, joint_move, parameters_of
+from core.inspect.effort import CALLING, MOST_OPERATIONS
 from core.inspect.objective import total
 from core.inspect.question import Library
 from core.inspect.worst import Entry, worst_entries
@@ -18,9 +19,6 @@ from core.inspect.worst import Entry, worst_entries
 TOLERANCE = 1e-6
 DIRECTIONS = 3
 """Random directions over all parameters together, and again over each tensor alone."""
-
-MOST_OPERATIONS = 2e11
-"""Floating-point operations that a check may take: about a minute."""
 
 _PASSES = 24
 """Forward passes of one direction, about."""

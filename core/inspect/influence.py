@@ -1,8 +1,8 @@
 """Which training rows made the loss of a row what it is, and which of them look mislabeled?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -114,6 +114,12 @@ class Influence(BatchQuestion):
     """
 
     question: Literal["influence"] = "influence"
+
+    example: ClassVar[Mapping[str, Any]] = {
+        "subject": {"model": "iris"},
+        "batch": {"split": "training", "rows": [0, 20]},
+        "method": "self_influence",
+    }
 
     sentence: ClassVar[str] = "Which training rows made the loss of a row what it is, and which look mislabeled?"
 

@@ -10,6 +10,7 @@ from core.arrays import Array, Model
 from core.errors import Invalid, Problem, pointer
 from core.graph.interpreter import Pass
 from core.inspect.batch import BatchQuestion, Posed
+from core.inspect.effort import MOST_OPERATIONS
 from core.inspect.hessian import hessian_product
 from core.inspect.objective import flat_gradient, objective, total
 from core.inspect.question import Library
@@ -24,9 +25,6 @@ MOST_RATES = 20
 MOST_POINTS = 200
 MOST_NUMBERS = 20_000_000
 """Parameters after all updates together, if they are asked for."""
-
-MOST_OPERATIONS = 2e11
-"""Floating-point operations that the passes may take: about a minute."""
 
 OF_A_RATE = 15
 """Forward passes that one rate costs: its own, and a forward and backward pass with complex numbers."""
