@@ -1,5 +1,6 @@
 """Losses whose target is a class: its index becomes a row of a table of target distributions."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -32,6 +33,17 @@ class ClassTargets(Loss):
     def adds_up(self) -> bool:
         """The mean divides by the number of examples only where all of them count alike."""
         return self.reduction == "mean" and self.class_weight is None and self.ignore_index is None
+
+    @abstractmethod
+    def log_probabilities(self, outputs: Array) -> Array:
+        """What the loss takes outputs (…, k, n) for, as log p of the same shape."""
+
+    def own_values(self, site: LossSite) -> Array:
+        """−Σ q log p of each example, times n for a mean: q has been divided by what counts in the whole batch."""
+        q = target_distributions(self, site).q
+        entries = q * self.log_probabilities(site.y)
+        times = site.y.shape[-1] if self.reduction == "mean" else 1
+        return np.asarray(-times * entries.reshape(-1, entries.shape[-1]).sum(axis=0))
 
     def target_type(self) -> TargetType:
         return "class"

@@ -1,7 +1,7 @@
 """Convolutions and their transposes along any number of axes."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Self, TypeVar
 
 import numpy as np
@@ -10,6 +10,7 @@ from pydantic import Field
 from core.arrays import Array, Call, Shape, call, size_of
 from core.correlation import Correlation, correlation
 from core.op import Effect, Op, ParameterShape, ShapeMismatch, Site, has_bias
+from core.per_example import ExampleGradients, Whole, by_channel
 from core.windows import Count, Window, as_written, channels_and_sizes, window_counts
 
 Filters = Annotated[int, Field(ge=1, le=1_000_000_000)]
@@ -81,6 +82,15 @@ class Convolution(Op):
             kernels, _ = at.kernels(site.params["W"])
             calls += at.spread(kernels, site.dy, dx)
         return [*calls, *_bias_gradient(site)]
+
+    def example_gradients(self, site: Site) -> Mapping[str, ExampleGradients]:
+        """dW_n = Σ dy_n windowᵀ over the positions of the output."""
+        assert site.dy is not None
+        return _example_gradients(self._correlation(site), site.x[0], site.dy, site)
+
+    def example_numbers(self, inputs: Sequence[Shape]) -> int:
+        output, kernels = self.output_shape(inputs), self.parameter_shapes(inputs)["W"].shape
+        return size_of(output[1:]) * self.groups * size_of(kernels[1:]) + size_of(output)
 
     def flops(self, inputs: Sequence[Shape]) -> int:
         weights = self.parameter_shapes(inputs)["W"].shape
@@ -156,6 +166,18 @@ class TransposedConvolution(Op):
                 calls.append(at.multiply(kernels, windows, dx))
         return [*calls, *_bias_gradient(site)]
 
+    def example_gradients(self, site: Site) -> Mapping[str, ExampleGradients]:
+        """dW_n = Σ x_n windowᵀ over the positions of the input; the windows are those of dy."""
+        assert site.dy is not None
+        x, turn = _contiguous(site)
+        for one in turn:
+            one()
+        return _example_gradients(self._correlation(site), site.dy, x, site)
+
+    def example_numbers(self, inputs: Sequence[Shape]) -> int:
+        kernels = self.parameter_shapes(inputs)["W"].shape
+        return size_of(inputs[0][1:]) * size_of(kernels[1:]) + size_of(inputs[0])
+
     def flops(self, inputs: Sequence[Shape]) -> int:
         weights = self.parameter_shapes(inputs)["W"].shape
         return 2 * size_of(inputs[0]) * size_of(weights[1:])
@@ -224,6 +246,16 @@ def _bias_gradient(site: Site) -> Sequence[Call]:
     assert site.dy is not None
     by_filter = site.dy.reshape(len(dbias), -1)
     return [call(by_filter.dot, np.ones(by_filter.shape[1], by_filter.dtype), dbias)]
+
+
+def _example_gradients(at: Correlation, read: Array, dmade: Array, site: Site) -> Mapping[str, ExampleGradients]:
+    """Of the weights with which windows of `read` give what has the gradient `dmade`, and of the bias."""
+    assert site.dy is not None
+    windows, gather = at.gather(read)
+    for one in gather:
+        one()
+    found: dict[str, ExampleGradients] = {"W": at.example_gradients(windows, dmade)}
+    return found | ({"b": Whole(by_channel(site.dy).sum(axis=2))} if "b" in site.params else {})
 
 
 def _contiguous(site: Site) -> tuple[Array, Sequence[Call]]:

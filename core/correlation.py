@@ -16,6 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from core.arrays import Array, Call, Shape, call, size_of
+from core.per_example import OuterProducts
 from core.windows import Window
 
 MOST_PARTS = 1 << 18
@@ -109,6 +110,20 @@ class Correlation:
                 calls += [call(np.add.reduce, part, 1, None, more), call(np.add, total, more, total)]
         into = self._taps_first(dweights)
         return [*calls, call(np.copyto, into, np.moveaxis(total, -1, 1).reshape(into.shape))]
+
+    def example_gradients(self, windows: Array, dy: Array) -> OuterProducts:
+        """dK of each example as products of its windows, which have been filled, with the slopes of their outputs."""
+        groups, filters, _ = self._kernels
+        split = (groups, self.rows.kernel, self.columns.kernel, self.x[0] // groups, filters)
+        left, right = self._by_example(windows), self._by_example(self._by_row(dy.reshape(self.y)))
+        return OuterProducts(left, right, split, order=(0, 4, 3, 1, 2))
+
+    def _by_example(self, matrices: Array) -> Array:
+        """Matrices (groups, h, d, w · n) as (groups, n, h · w, d)."""
+        _, height, width, rows = self.y
+        groups, _, features, _ = matrices.shape
+        apart = matrices.reshape(groups, height, features, width, rows).transpose(0, 4, 1, 3, 2)
+        return apart.reshape(groups, rows, height * width, features)
 
     @property
     def _is_point(self) -> bool:

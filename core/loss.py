@@ -126,9 +126,26 @@ class Loss(Model):
         """Whether the mean over a split is the mean of its batches, each counted by its examples."""
         return self.reduction == "mean"
 
+    def own_values(self, site: LossSite) -> Array:
+        """What each example adds to the value, (n,), times n for a mean; `prepare` and `forward` have run.
+
+        Where examples count alike that is the value of a batch of this example only.
+        """
+        examples = range(site.y.shape[-1])
+        return np.array([_value_alone(self, site, slice(row, row + 1)) for row in examples])
+
     def kinks(self, site: LossSite) -> Sequence[Callable[[], Array]]:
         """Readings whose pattern changes where the slope has a jump or a bend; none for smooth losses."""
         return ()
+
+
+def _value_alone(loss: Loss, site: LossSite, rows: slice) -> float:
+    weights = None if site.sample_weight is None else site.sample_weight[rows]
+    y, t = (np.ascontiguousarray(array[..., rows]) for array in (site.y, site.t))
+    alone = LossSite(y, t, None, np.zeros_like(site.value), weights)
+    for one in (*loss.prepare(alone), *loss.forward(alone)):
+        one()
+    return float(alone.value)
 
 
 def weigh_examples(entries: Array, site: LossSite) -> Sequence[Call]:

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 from pydantic import Field
 
-from core.arrays import Array, Call, Model, Shape, Tensor
+from core.arrays import Array, Call, Model, Shape, Tensor, size_of
 from core.initializers import AnyInitializer
+from core.per_example import ExampleGradients, Whole
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z_][A-Za-z0-9_.\-]*$")]
 
@@ -142,6 +143,9 @@ class Op(Model):
     is_random: ClassVar[bool] = False
     """Whether it draws random numbers in training mode."""
 
+    compares_examples: ClassVar[bool] = False
+    """Whether in training mode the output of one example depends on the others of its batch."""
+
     reads_channels: ClassVar[bool] = False
     """Whether the first axis of an example counts channels, as in images, and not steps, as in sequences."""
 
@@ -213,12 +217,53 @@ class Op(Model):
         """Readings whose pattern changes where the op is not differentiable; none for smooth ops."""
         return ()
 
+    def example_gradients(self, site: Site) -> Mapping[str, ExampleGradients]:
+        """The gradient of every parameter by each example, after forward and backward, where no examples are compared.
+
+        An op that does not know them asks its own backward about one example after the other.
+        """
+        return _one_by_one(self, site)
+
+    def example_numbers(self, inputs: Sequence[Shape]) -> int:
+        """Numbers that `example_gradients` holds for each example: as many as there are parameters."""
+        return sum(size_of(spec.shape) for spec in self.parameter_shapes(inputs).values())
+
     def flops(self, inputs: Sequence[Shape]) -> int:
         """Floating-point operations of one example's forward pass."""
         size = 1
         for axis in self.output_shape(inputs):
             size *= axis
         return size
+
+
+def _one_by_one(op: Op, site: Site) -> Mapping[str, ExampleGradients]:
+    examples = site.y.shape[-1]
+    found = {name: np.zeros((examples, param.size), param.dtype) for name, param in site.params.items()}
+    for example in range(examples):
+        alone = _alone(site, slice(example, example + 1))
+        for forward in op.forward(alone):
+            forward()
+        for backward in op.backward(alone):
+            backward()
+        for name, gradient in alone.dparams.items():
+            assert gradient is not None
+            found[name][example] = gradient.reshape(-1)
+    return {name: Whole(rows) for name, rows in found.items()}
+
+
+def _alone(site: Site, rows: slice) -> Site:
+    """A site of its own for some examples, which asks for the gradients of the parameters only."""
+    assert site.dy is not None
+    return Site(
+        x=tuple(np.ascontiguousarray(x[..., rows]) for x in site.x),
+        y=np.zeros_like(site.y[..., rows], order="C"),
+        dy=np.ascontiguousarray(site.dy[..., rows]),
+        dx=(None,) * len(site.x),
+        params=site.params,
+        dparams={name: np.zeros_like(param) for name, param in site.params.items()},
+        state={name: array.copy() for name, array in site.state.items()},
+        training=site.training,
+    )
 
 
 def has_bias(params: Mapping[str, Array] | None) -> bool:

@@ -9,7 +9,7 @@ from pydantic import Field
 from core.arrays import Array, Call
 from core.class_targets import ClassTargets, Distributions, target_distributions
 from core.classes import Scale
-from core.logit_rows import likelihood_slopes, log_likelihood
+from core.logit_rows import CLASSES, likelihood_slopes, log_likelihood
 from core.loss import LossSite
 
 
@@ -40,6 +40,10 @@ class CrossEntropy(ClassTargets):
             (cls(ignore_index=-100), *sequence),
             (cls(), *sequence),
         ]
+
+    def log_probabilities(self, outputs: Array) -> Array:
+        shifted = outputs - outputs.max(axis=CLASSES, keepdims=True)
+        return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=CLASSES, keepdims=True)))
 
     def prepare(self, site: LossSite) -> Sequence[Call]:
         return self._targets(site).prepare

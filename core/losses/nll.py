@@ -28,6 +28,9 @@ class Nll(ClassTargets):
             (cls(class_weight=[0.5, 1.0, 3.0], ignore_index=-1), outputs, np.array([2, -1, 1, -1])),
         ]
 
+    def log_probabilities(self, outputs: Array) -> Array:
+        return outputs
+
     def prepare(self, site: LossSite) -> Sequence[Call]:
         return target_distributions(self, site).prepare
 

@@ -1,6 +1,6 @@
 """Batch normalization."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
@@ -9,6 +9,7 @@ from pydantic import Field
 from core.arrays import Array, Call, Shape, call, size_of
 from core.calls import constant
 from core.op import Effect, Op, ParameterShape, ShapeMismatch, Site, StateShape
+from core.per_example import ExampleGradients, Whole, by_channel
 from core.standardized import reciprocal_root
 
 
@@ -38,6 +39,7 @@ class BatchNorm(Op):
     """Added to the variance, so that equal numbers become 0."""
 
     effect: ClassVar[Effect] = "affine"
+    compares_examples: ClassVar[bool] = True
     reads_channels: ClassVar[bool] = True
     explanation: ClassVar[str] = (
         "Brings each channel to mean 0 and variance 1 over the batch (in evaluation by running statistics), then "
@@ -124,6 +126,14 @@ class BatchNorm(Op):
         if dx is not None:
             calls += _slope(dy, dx.reshape(dy.shape), site)
         return calls
+
+    def example_gradients(self, site: Site) -> Mapping[str, ExampleGradients]:
+        """In evaluation, where the statistics do not move with the examples."""
+        assert site.dy is not None
+        dy = site.dy.reshape(len(site.dy), -1)
+        product = dy * site.scratch("centered", dy.shape) * _of_channels("spread", site)
+        gain = Whole(by_channel(product.reshape(site.dy.shape)).sum(axis=2))
+        return {"gamma": gain, "beta": Whole(by_channel(site.dy).sum(axis=2))}
 
     def flops(self, inputs: Sequence[Shape]) -> int:
         return 7 * super().flops(inputs)

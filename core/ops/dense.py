@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from core.arrays import Array, Call, Shape, call
+from core.arrays import Array, Call, Shape, call, size_of
 from core.op import Effect, Op, ParameterShape, ShapeMismatch, Site, has_bias
+from core.per_example import ExampleGradients, OuterProducts, Whole, by_position
 
 
 class Dense(Op):
@@ -98,6 +99,16 @@ class Dense(Op):
             return None, None
         shape = (weights.shape[0] + 1, weights.shape[1])
         return np.lib.stride_tricks.as_strided(weights, shape, weights.strides), raised
+
+    def example_gradients(self, site: Site) -> Mapping[str, ExampleGradients]:
+        """dW_n = x_n dy_nᵀ, summed over positions."""
+        assert site.dy is not None
+        x, dy = by_position(site.x[0]), by_position(site.dy)
+        found: dict[str, ExampleGradients] = {"W": OuterProducts(x[None], dy[None], site.params["W"].shape, (0, 1))}
+        return found | ({"b": Whole(dy.sum(axis=1))} if "b" in site.params else {})
+
+    def example_numbers(self, inputs: Sequence[Shape]) -> int:
+        return size_of(inputs[0]) + size_of(self.output_shape(inputs))
 
     def flops(self, inputs: Sequence[Shape]) -> int:
         rows = 1

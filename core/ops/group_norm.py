@@ -1,6 +1,6 @@
 """Group normalization."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
@@ -8,6 +8,7 @@ from pydantic import Field
 
 from core.arrays import Array, Call, Shape, call
 from core.op import Op, ParameterShape, ShapeMismatch, Site
+from core.per_example import ExampleGradients, Whole, by_channel
 from core.standardized import standardize, standardized_slope, times_standard
 
 
@@ -82,6 +83,13 @@ class GroupNorm(Op):
             calls += [repeat, call(np.multiply, _by_channel(site.dy), site.params["gamma"][:, None], _by_channel(dx))]
             calls += standardized_slope(dy, self._grouped(dx), gain, site, centers=True)
         return calls
+
+    def example_gradients(self, site: Site) -> Mapping[str, ExampleGradients]:
+        assert site.dy is not None
+        product, multiply = times_standard(self._grouped(site.dy), site)
+        multiply()
+        gain = Whole(by_channel(product.reshape(site.dy.shape)).sum(axis=2))
+        return {"gamma": gain, "beta": Whole(by_channel(site.dy).sum(axis=2))}
 
     def _in_groups(self, site: Site) -> tuple[Array, Sequence[Call]]:
         """x as (groups, entries, n), and the calls that write it if x lies in memory in another order."""

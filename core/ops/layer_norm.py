@@ -1,6 +1,6 @@
 """Layer normalization."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
@@ -8,6 +8,7 @@ from pydantic import Field
 
 from core.arrays import Call, Shape, call
 from core.op import Op, ParameterShape, ShapeMismatch, Site
+from core.per_example import ExampleGradients, Whole, by_position
 from core.standardized import feature_sum, standardize, standardized_slope, times_standard
 
 
@@ -65,6 +66,13 @@ class LayerNorm(Op):
             calls.append(call(np.multiply, site.dy, gain, dx))
             calls += standardized_slope(site.dy, dx, gain, site, centers=True)
         return calls
+
+    def example_gradients(self, site: Site) -> Mapping[str, ExampleGradients]:
+        assert site.dy is not None
+        product, multiply = times_standard(site.dy, site)
+        multiply()
+        gain = Whole(by_position(product).sum(axis=1))
+        return {"gamma": gain, "beta": Whole(by_position(site.dy).sum(axis=1))}
 
     def flops(self, inputs: Sequence[Shape]) -> int:
         return 8 * super().flops(inputs)
