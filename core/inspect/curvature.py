@@ -11,6 +11,7 @@ from core.graph.graph import Graph
 from core.inspect.batch import BatchQuestion, Posed
 from core.inspect.by_example import by_example, meeting_node
 from core.inspect.curvature_matrices import Matrices, is_small, matrices
+from core.inspect.effort import MOST_OPERATIONS
 from core.inspect.hessian import hessian_product
 from core.inspect.lanczos import Ends, TraceEstimate, ends_of_spectrum, trace_estimate
 from core.inspect.objective import flat_gradient, total
@@ -20,9 +21,6 @@ from core.inspect.tensors import Shown, finite
 
 MOST_HELD = 40_000_000
 """Numbers of the vectors that the search for eigenvalues holds."""
-
-MOST_OPERATIONS = 2e11
-"""Floating-point operations that an answer may take: about a minute."""
 
 _OF_A_PRODUCT = 12
 """Forward passes that a product with the Hessian takes: forward and backward, in complex numbers."""

@@ -9,8 +9,9 @@ from pydantic import Field
 from core.arrays import Array, Model, size_of
 from core.errors import Invalid, Problem, pointer
 from core.graph.graph import Graph, Node
-from core.inspect.batch import CALLING, BatchQuestion, Posed
+from core.inspect.batch import BatchQuestion, Posed
 from core.inspect.by_example import ByExample, by_example, meeting_node
+from core.inspect.effort import CALLING, MOST_OPERATIONS
 from core.inspect.question import Library
 from core.inspect.rate import rate_in_use
 from core.inspect.spread import (
@@ -42,9 +43,6 @@ FEW_ENTRIES = 50_000
 
 MOST_HELD = 50_000_000
 """Numbers that are held for one node."""
-
-MOST_OPERATIONS = 2e11
-"""Floating-point operations that an answer may take: about a minute."""
 
 _CALLS_ALONE = 20.0
 """Calls of a node, in the time they take, for an example that is asked about alone."""
