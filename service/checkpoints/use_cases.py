@@ -46,8 +46,8 @@ def drop_others(session: Session, job: JobRow, epochs: Collection[int]) -> dict[
 
 
 def drop_unneeded(session: Session) -> None:
-    """Delete the checkpoints of range tests that are over, by whatever way; what they found is in the job."""
-    over = select(JobRow.id).where(JobRow.kind == "learning_rate_range", JobRow.state.in_(TERMINAL))
+    """Delete the checkpoints of jobs that are over and make no model; what they found is in the job."""
+    over = select(JobRow.id).where(JobRow.kind != "training", JobRow.state.in_(TERMINAL))
     statement = delete(CheckpointRow).where(CheckpointRow.job_id.in_(over))
     session.execute(statement, execution_options={"synchronize_session": False})
 

@@ -1,0 +1,71 @@
+"""Train a network; what comes of it is a model with its scores and the proof of its gradients."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from core.experiment import Experiment
+from core.training.events import Ended
+from core.training.run import Run
+from service.checkpoints.retention import Retention
+from service.datasets.tables import DatasetRow
+from service.jobs import leases
+from service.jobs.states import StopReason
+from service.jobs.tables import JobPlanRow, JobRow
+from service.models.use_cases import register
+from service.worker.attempt import Attempt
+from service.worker.certificate import certify
+from service.worker.conclusions import Conclusion, unless_cancelled
+from service.worker.driving import drive, experiment_of, job_spec, written
+from service.worker.kind import Kind
+from service.worker.limits import unlimited_growth
+from service.worker.scoring import score
+
+
+def _train(attempt: Attempt) -> Conclusion:
+    """Go on after the last epoch that was written; a new run is written as it is before training."""
+    spec = job_spec(attempt)
+    recorder = attempt.record(Retention(spec.checkpoints.every_epochs, spec.checkpoints.keep))
+    experiment = experiment_of(attempt, spec)
+    run, before = experiment.run(), written(attempt)
+    with unlimited_growth():
+        if before is None:
+            recorder.start(run.checkpoint())
+        else:
+            run.restore(*before)
+    return drive(attempt, run, lambda ended: _success(attempt, ended, experiment, run))
+
+
+def _success(attempt: Attempt, ended: Ended, experiment: Experiment, run: Run) -> Conclusion:
+    reason: StopReason = "early_stopping" if ended.reason == "early_stopping" else "max_epochs"
+    with unlimited_growth():
+        weights = run.final_weights()
+        scores = score(experiment, weights)
+        certificate = certify(experiment, weights, dataset_sha256=_dataset_sha256(attempt))
+
+    def conclude(session: Session, job: JobRow, now: datetime) -> None:
+        assert job.dataset_id is not None
+        model_id = register(
+            session,
+            job_id=job.id,
+            dataset_id=job.dataset_id,
+            name=job.name,
+            experiment=experiment,
+            weights=weights,
+            scores=scores,
+            certificate=certificate.model_dump(mode="json"),
+            provenance=session.get_one(JobPlanRow, job.id).provenance,
+            now=now,
+        )
+        leases.succeed(session, job, reason, model_id, now=now)
+
+    return unless_cancelled(conclude)
+
+
+def _dataset_sha256(attempt: Attempt) -> str | None:
+    with attempt.database.reading() as session:
+        dataset = session.get(DatasetRow, session.get_one(JobRow, attempt.lease.job_id).dataset_id)
+        return None if dataset is None else dataset.sha256
+
+
+KIND = Kind("training", _train)
