@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     job_seconds: int = Field(default=24 * 3600, ge=1)
     """Running time of a job that does not set a limit of its own, and the most that it may set."""
 
+    inspect_operations: float = Field(default=2e10, ge=0)
+    """Floating-point operations, about, up to which a question is answered at once; a larger one is answered by a job.
+    The default is some seconds of one CPU; 0 leaves every question to a job that takes any operations at all."""
+
     lease_seconds: float = Field(default=10, gt=0)
     """A worker that has not been heard of for so long has lost its job to another."""
 

@@ -9,3 +9,7 @@ class QuestionNotFound(NotFound):
 
 class NoArrays(NotAcceptable):
     """The answer to this question holds no arrays that a file could be made of; it is given as application/json."""
+
+
+class AnswerNotFound(NotFound):
+    """The job has no answer. Jobs of the kind inspect have one as soon as they have succeeded."""

@@ -37,14 +37,14 @@ class StoredModels:
 
     def model(self, reference: str) -> Trained:
         """The model that a reference names. Raises Invalid at `/subject/model`."""
-        with self._database.reading() as session, _named(reference):
+        with self._database.reading() as session, named(reference):
             found = self._shelf.get(session, reference)
         return Trained(found.graph, found.parameters, found.preparation)
 
     def history(self, reference: str) -> History:
         """How it was trained; read once a question. Raises Invalid at `/subject/model`."""
         if reference not in self._histories:
-            with self._database.reading() as session, _named(reference):
+            with self._database.reading() as session, named(reference):
                 self._histories[reference] = self._history(session, references.find(session, reference))
         return self._histories[reference]
 
@@ -83,7 +83,7 @@ def _spec_of(session: Session, row: ModelRow | CheckpointRow) -> Mapping[str, An
 
 
 @contextmanager
-def _named(reference: str) -> Iterator[None]:
+def named(reference: str) -> Iterator[None]:
     """Whatever is not there is said of the reference that named it."""
     try:
         yield

@@ -11,24 +11,12 @@ from core.graph.written import network_json, written_out
 from service.datasets.ids import DatasetId
 from service.datasets.tables import DatasetRow
 from service.datasets.use_cases import load_table
-from service.jobs.ids import JOB_IDS
-from service.jobs.journal import record_state
+from service.jobs.orders import Bounds, Order, enqueue, missing
 from service.jobs.schemas import JobSpec, LimitsSpec
-from service.jobs.states import JobState
-from service.jobs.tables import JobPlanRow, JobRow
+from service.jobs.tables import JobRow
 from service.kit.http.strict_json import Json
 
-_SHARED = {"read": True, "key_share": True}
 _ONLY_FOR_TRAINING = ["epochs", "schedule", "early_stopping", "statistics", "checkpoints"]
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What this server allows one job."""
-
-    parameters: int
-    seconds: float
-    memory_mb: int
 
 
 @dataclass(frozen=True)
@@ -44,7 +32,7 @@ def plan(session: Session, asked: JobSpec, bounds: Bounds) -> PlannedJob:
 
     Raises Invalid with all its mistakes.
     """
-    problems = [*_unfit(asked), *_beyond(asked.limits, bounds), *_missing(session, asked)]
+    problems = [*_unfit(asked), *_beyond(asked.limits, bounds), *missing(session, _datasets(asked))]
     # Without the columns nothing can be said about the rest of the request.
     if any(problem.pointer in _datasets(asked) for problem in problems):
         raise Invalid(problems)
@@ -70,38 +58,27 @@ def create(session: Session, planned: PlannedJob, now: datetime) -> JobRow:
     Raises Invalid when its data set has been deleted since it was planned.
     """
     spec, experiment = planned.spec, planned.experiment
-    if problems := _missing(session, spec, lock=True):
+    if problems := missing(session, _datasets(spec), lock=True):
         raise Invalid(problems)
-    job = JobRow(
-        id=JOB_IDS.new(),
+    limits, epochs = spec.limits, spec.epochs if spec.learning_rate_range is None else spec.learning_rate_range.steps
+    assert spec.name is not None and epochs is not None, "a planned job has nothing left open"
+    assert limits.seconds is not None and limits.memory_mb is not None
+    order = Order(
         kind=spec.kind,
         name=spec.name,
-        dataset_id=spec.dataset,
-        validation_dataset_id=spec.split.validation_dataset,
+        spec=_as_request(spec),
+        limit_seconds=limits.seconds,
+        limit_memory_mb=limits.memory_mb,
+        epochs=epochs,
+        dataset=spec.dataset,
+        validation_dataset=spec.split.validation_dataset,
         labels=spec.labels,
         priority=spec.priority,
-        state=JobState.QUEUED,
-        created_at=now,
-        limit_seconds=spec.limits.seconds,
-        limit_memory_mb=spec.limits.memory_mb,
-        epochs=spec.epochs if spec.learning_rate_range is None else spec.learning_rate_range.steps,
-        attempt=0,
-        last_event=0,
+        notes=experiment.notes,
+        network=network_json(written_out(experiment.graph, with_params=False)),
+        preparation=experiment.preparation.model_dump(mode="json"),
     )
-    session.add(job)
-    session.flush()
-    session.add(
-        JobPlanRow(
-            job_id=job.id,
-            spec=_as_request(spec),
-            notes=list(experiment.notes),
-            network=network_json(written_out(experiment.graph, with_params=False)),
-            preparation=experiment.preparation.model_dump(mode="json"),
-        )
-    )
-    record_state(session, job, now=now)
-    session.flush()
-    return job
+    return enqueue(session, order, now)
 
 
 def resolve_for(session: Session, spec: JobSpec, max_parameters: int) -> Experiment:
@@ -139,15 +116,6 @@ def _datasets(spec: JobSpec) -> dict[str, str]:
     """The data sets that a job reads, by where they are named."""
     named = {"/dataset": spec.dataset, "/split/validation_dataset": spec.split.validation_dataset}
     return {place: dataset for place, dataset in named.items() if dataset is not None}
-
-
-def _missing(session: Session, spec: JobSpec, *, lock: bool = False) -> list[Problem]:
-    """The data sets that are not there; with `lock`, the others cannot be deleted before the transaction ends."""
-    return [
-        Problem(place, "there is no data set with this id", got=dataset)
-        for place, dataset in _datasets(spec).items()
-        if session.get(DatasetRow, dataset, with_for_update=_SHARED if lock else None) is None
-    ]
 
 
 def _as_request(spec: JobSpec) -> dict[str, Json]:

@@ -8,9 +8,10 @@ from starlette.concurrency import run_in_threadpool
 
 from service.jobs import repository, use_cases
 from service.jobs.bell import bell_of
-from service.jobs.creation import Bounds, create, plan
+from service.jobs.creation import create, plan
 from service.jobs.errors import JobIsCancelling, JobIsNotOver, JobIsOver, JobIsPausing, JobNotFound
 from service.jobs.ids import JobId, JobIdPath
+from service.jobs.orders import Bounds
 from service.jobs.schemas import JobSpec, JobView
 from service.jobs.states import JobKind, JobState
 from service.jobs.tables import JobRow

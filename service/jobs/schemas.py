@@ -7,10 +7,11 @@ from pydantic.config import JsonDict
 
 from core.arrays import Model
 from core.experiment import ExperimentSpec
-from core.training.range_test import LearningRateRange, RangeResult
-from service.jobs.states import JobKind, JobState, StopReason
+from core.training.range_test import LearningRateRange
+from service.jobs.results import JobResult
+from service.jobs.states import ExperimentKind, JobKind, JobState, StopReason
 from service.kit.clock import Time
-from service.kit.http.schemas import StrictModel
+from service.kit.http.schemas import ProblemError, StrictModel
 from service.kit.http.strict_json import Json
 
 
@@ -63,7 +64,7 @@ class JobSpec(ExperimentSpec):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
-    kind: JobKind = "training"
+    kind: ExperimentKind = "training"
     """Whether to train a model, or to measure which learning rate suits it."""
 
     learning_rate_range: LearningRateRange | None = None
@@ -126,10 +127,13 @@ class JobError(StrictModel):
     node: str | None = Field(default=None, description="First node of the network whose value overflowed.")
     step: int | None = None
     epoch: int | None = Field(default=None, description="The last whole epoch; its checkpoint is kept.")
+    errors: list[ProblemError] | None = Field(
+        default=None, description="The mistakes of a request that came to light only when the job ran."
+    )
 
 
 class JobView(StrictModel):
-    """A run and where it stands."""
+    """A job and where it stands."""
 
     id: str
     kind: JobKind
@@ -143,9 +147,9 @@ class JobView(StrictModel):
     state_history: list[StateChange]
     error: JobError | None
     model: str | None = Field(description="Id of the model that the job has made.")
-    result: RangeResult | None = Field(description="What a range test has found; null for jobs that train.")
-    dataset: str
-    seed: int
+    result: JobResult | None = Field(description="What a job has found that makes no model; null for jobs that train.")
+    dataset: str | None = Field(description="What it reads; null for a question about a network.")
+    seed: int | None
     spec: dict[str, Any] = Field(description="What was asked, with every default written out; it can be posted again.")
     notes: list[str] = Field(description="What was decided or left out on the way from the data set to the network.")
     labels: dict[str, str]
@@ -157,8 +161,3 @@ class JobView(StrictModel):
 def job_error(fields: dict[str, Json] | None) -> JobError | None:
     """The error as it stands in the job's row."""
     return None if fields is None else JobError.model_validate(fields)
-
-
-def job_result(fields: dict[str, Json] | None) -> RangeResult | None:
-    """The result as it stands in the job's row."""
-    return None if fields is None else RangeResult.model_validate(fields)

@@ -20,8 +20,11 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
-JobKind = Literal["training", "learning_rate_range"]
-"""What a job does: train a model, or measure which learning rate suits one."""
+ExperimentKind = Literal["training", "learning_rate_range"]
+"""What is done with an experiment: train a model, or measure which learning rate suits one."""
+
+JobKind = ExperimentKind | Literal["inspect"]
+"""What a job does: something with an experiment, or answer a question about a network or a model."""
 
 StopReason = (
     Literal[
@@ -33,6 +36,7 @@ StopReason = (
         "cancelled_by_user",
         "worker_lost",
         "error",
+        "answered",
     ]
     | RangeEnd
 )

@@ -15,7 +15,7 @@ _STATE = Enum(JobState, native_enum=False, create_constraint=False, length=16, v
 
 
 class JobRow(Base):
-    """One training run: where it stands, and who holds it.
+    """One job: where it stands, and who holds it.
 
     Everything large is elsewhere: this table is scanned by everybody who looks for work.
     """
@@ -25,7 +25,9 @@ class JobRow(Base):
     id: Mapped[JobId] = mapped_column(Id, primary_key=True)
     kind: Mapped[JobKind] = mapped_column(String(32), server_default="training", default="training")
     name: Mapped[str] = mapped_column(String(200))
-    dataset_id: Mapped[str] = mapped_column(Id, index=True)
+    dataset_id: Mapped[str | None] = mapped_column(Id, index=True)
+    """What it reads; None for a question about a network that came with it."""
+
     validation_dataset_id: Mapped[str | None] = mapped_column(Id, index=True)
     labels: Mapped[dict[str, str]] = mapped_column(JsonText)
     priority: Mapped[int] = mapped_column(Integer)

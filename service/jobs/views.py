@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from service.jobs import repository
-from service.jobs.schemas import JobView, Progress, QueuePlace, StateChange, job_error, job_result
+from service.jobs.results import job_result
+from service.jobs.schemas import JobView, Progress, QueuePlace, StateChange, job_error
 from service.jobs.states import TERMINAL, JobState
 from service.jobs.tables import JobPlanRow, JobRow, JobStateRow
 
@@ -40,7 +41,7 @@ def _view(job: JobRow, plan: JobPlanRow, history: Sequence[JobStateRow], positio
         model=job.model_id,
         result=job_result(job.result),
         dataset=job.dataset_id,
-        seed=plan.spec["seed"],
+        seed=plan.spec.get("seed"),
         spec=plan.spec,
         notes=plan.notes,
         labels=job.labels,

@@ -17,7 +17,7 @@ from core.graph.graph import Graph
 from core.network import Network
 from core.weights import weights_from_bytes
 from service.checkpoints.tables import CheckpointRow
-from service.jobs.tables import JobPlanRow, JobRow
+from service.jobs.tables import JobPlanRow
 from service.kit import blobs
 from service.kit.http.strict_json import Json
 from service.models import references
@@ -108,7 +108,7 @@ def load(session: Session, row: ModelRow | CheckpointRow) -> LoadedModel:
     else:
         plan = session.get_one(JobPlanRow, row.job_id)
         network, preparation, spec = plan.network, plan.preparation, plan.spec
-        dataset_id = session.get_one(JobRow, row.job_id).dataset_id
+        dataset_id = spec["dataset"]
     # As JSON, since a strict model takes a list for a tuple only from there.
     graph = build(Network.model_validate_json(json.dumps(network)))
     prepared = Preparation.model_validate_json(json.dumps(preparation))

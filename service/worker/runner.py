@@ -6,11 +6,13 @@ import time
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from core.errors import CoreError
+from core.errors import CoreError, Invalid
 from service.datasets.errors import DatasetNotFound
 from service.jobs.leases import Lease, Replaced, held
 from service.jobs.tables import JobRow
 from service.kit.database import Database, database_now, open_database
+from service.kit.http.documents import shown_errors
+from service.kit.http.strict_json import Json
 from service.settings import Settings
 from service.worker.attempt import Attempt, Wishes
 from service.worker.conclusions import Conclusion, failure
@@ -88,7 +90,10 @@ def _outcome(kind: Kind, attempt: Attempt) -> Conclusion:
     except (Replaced, SQLAlchemyError):
         raise
     except (CoreError, DatasetNotFound) as error:
-        return failure("error", {"detail": f"The job cannot be done: {error}"[:1000]})
+        facts: dict[str, Json] = {"detail": f"The job cannot be done: {error}"[:1000]}
+        if isinstance(error, Invalid):
+            facts["errors"] = [*shown_errors(error.problems)]
+        return failure("error", facts)
     except Exception as error:  # noqa: BLE001 -- whatever it is, the job has to end and to say so
         _log.exception("the work failed", extra={"job": lease.job_id, "attempt": lease.attempt})
         detail = f"The work stopped with an internal error ({type(error).__name__}); the worker's log has more."

@@ -47,7 +47,7 @@ def problem_bytes(problem: ProblemAnswer, *, path: str, request_id: str) -> byte
         **_facts(problem.facts),
     }
     if problem.errors:
-        document["errors"] = _errors(problem.errors)
+        document["errors"] = shown_errors(problem.errors)
         if len(document["errors"]) < len(problem.errors):
             document["more_errors"] = True
     # The Open Inference Protocol's clients look for this member and for nothing else.
@@ -56,7 +56,8 @@ def problem_bytes(problem: ProblemAnswer, *, path: str, request_id: str) -> byte
     return _encoded(document)
 
 
-def _errors(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+def shown_errors(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """These mistakes as members of a document, as many as it holds."""
     shown: list[dict[str, Any]] = []
     room = MOST_BYTES
     for problem in problems:

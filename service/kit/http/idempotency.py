@@ -114,9 +114,14 @@ def is_claimed(request: Request) -> bool:
 def keep_answer(request: Request, response: Response) -> None:
     """Write the answer beside what the request created, in the same transaction.
 
+    A request that has begun no transaction has created nothing, and may as well be answered anew: it frees its key.
+
     Raises StillInFlight when the claim has been taken over meanwhile, so that nothing is created twice.
     """
     claim: Claim = request.state.idempotency_claim
+    if not hasattr(request.state, "write_session"):
+        _free(database_of(request), claim)
+        return
     session: Session = request.state.write_session
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
     kept = session.execute(

@@ -9,8 +9,9 @@ from service.datasets.schemas import NewSample
 from service.datasets.use_cases import create as create_dataset
 from service.datasets.use_cases import read
 from service.jobs import queue
-from service.jobs.creation import Bounds, create, plan
+from service.jobs.creation import create, plan
 from service.jobs.leases import Lease
+from service.jobs.orders import Bounds
 from service.jobs.schemas import JobSpec
 from service.kit.database import Database, database_now
 

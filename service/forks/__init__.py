@@ -1,0 +1,1 @@
+"""Jobs that go on from a checkpoint of another one, with declared changes."""
