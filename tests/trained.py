@@ -29,19 +29,29 @@ def a_dataset(client: TestClient) -> Callable[[Json], str]:
 
 
 @pytest.fixture
-def train(client: TestClient, database: Database, settings: Settings) -> Iterator[Train]:
-    """Posts a job and trains it to its end; the job as it is then."""
+def run_next(database: Database, settings: Settings) -> Iterator[Callable[[], None]]:
+    """Runs the next job of the queue to its end."""
     before = signal.getsignal(signal.SIGTERM)
 
-    def run(**spec: Any) -> Json:
-        posted = client.post("/v1/jobs", json=spec)
-        assert posted.status_code == 201, posted.text
+    def run() -> None:
         with database.writing() as session:
             lease = queue.claim(session, "wrk_test", 60, database_now(session))
         assert lease is not None
         assert runner.run(settings, lease) == runner.DONE
-        job: Json = client.get(f"/v1/jobs/{posted.json()['id']}").json()
-        return job
 
     yield run
     signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def train(client: TestClient, run_next: Callable[[], None]) -> Train:
+    """Posts a job and trains it to its end; the job as it is then."""
+
+    def run(**spec: Any) -> Json:
+        posted = client.post("/v1/jobs", json=spec)
+        assert posted.status_code == 201, posted.text
+        run_next()
+        job: Json = client.get(f"/v1/jobs/{posted.json()['id']}").json()
+        return job
+
+    return run

@@ -122,11 +122,12 @@ class Run:
         return self.store({"stopping": asdict(self._stopping), "schedule": self._watched.model_dump()})
 
     def restore(self, checkpoint: Checkpoint, best_weights: bytes | None = None) -> None:
-        """Go on after a checkpoint; `best_weights` are those of the best epoch up to there."""
+        """Go on after a checkpoint; `best_weights` are those of the best epoch up to there, if they are at hand."""
         progress = self.recall(checkpoint)
         self._stopping = StoppingState(**progress["stopping"])
         # Checkpoints of before there were schedules that watch have no memory of one.
         self._watched = Watched.model_validate(progress.get("schedule", {}))
+        np.copyto(self._best, self.parameters)
         if best_weights is not None:
             self._best[...] = weights_from_bytes(self.graph, best_weights, self.parameters.dtype)
 

@@ -10,6 +10,8 @@ class Retention:
 
     every_epochs: int = 1
     keep: int = 10
+    start: int = 0
+    """The epoch that the run has begun after: not 0 if it has gone on from another one."""
 
     def epochs(self, last: int, best: int | None) -> AbstractSet[int]:
         """The epochs whose checkpoints stay when `last` epochs are done.
@@ -18,5 +20,5 @@ class Retention:
         """
         newest = last - last % self.every_epochs
         oldest = max(newest - (self.keep - 1) * self.every_epochs, self.every_epochs)
-        kept = {0, last, *range(oldest, newest + 1, self.every_epochs)}
+        kept = {self.start, last, *range(oldest, newest + 1, self.every_epochs)}
         return kept if best is None else kept | {best}

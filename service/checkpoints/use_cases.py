@@ -10,16 +10,19 @@ from sqlalchemy.orm import Session
 from core.training.checkpoint import Checkpoint
 from service.checkpoints.errors import CheckpointNotFound
 from service.checkpoints.tables import CheckpointRow
+from service.jobs.journal import tell
 from service.jobs.states import TERMINAL
 from service.jobs.tables import JobRow
 from service.kit import blobs
+from service.kit.clock import rfc3339
+from service.kit.http.strict_json import Json
 
 Which = int | Literal["best", "last"]
 """An epoch, or the one that is best or last so far."""
 
 
 def keep(session: Session, job: JobRow, checkpoint: Checkpoint, now: datetime) -> CheckpointRow:
-    """Store a checkpoint of a job, whose row the caller holds."""
+    """Store a checkpoint of a job, whose row the caller holds, and tell of it."""
     row = CheckpointRow(
         job_id=job.id,
         epoch=checkpoint.epoch,
@@ -31,6 +34,15 @@ def keep(session: Session, job: JobRow, checkpoint: Checkpoint, now: datetime) -
         created_at=now,
     )
     session.add(row)
+    data: dict[str, Json] = {
+        "epoch": row.epoch,
+        "step": row.step,
+        "is_best": row.epoch == job.best_epoch,
+        "weights_sha256": row.weights,
+        "memory_sha256": row.memory,
+        "at": rfc3339(now),
+    }
+    tell(session, job, "checkpoint", data, now=now)
     return row
 
 

@@ -21,3 +21,7 @@ class JobIsCancelling(Conflict):
 
 class JobIsPausing(Conflict):
     """The job has not stopped yet for the pause that was asked for; resume it once its state is paused."""
+
+
+class JobDoesNotTrain(Conflict):
+    """Only a job that trains has what this asks for."""

@@ -140,17 +140,8 @@ class Recorder:
         self._retired.update(checkpoints.drop_others(session, job, kept))
 
     def _keep(self, session: Session, job: JobRow, checkpoint: Checkpoint, now: datetime) -> None:
-        row = checkpoints.keep(session, job, checkpoint, now)
+        checkpoints.keep(session, job, checkpoint, now)
         job.losses_without_progress = 0
-        data: dict[str, Json] = {
-            "epoch": row.epoch,
-            "step": row.step,
-            "is_best": row.epoch == job.best_epoch,
-            "weights_sha256": row.weights,
-            "memory_sha256": row.memory,
-            "at": rfc3339(now),
-        }
-        tell(session, job, "checkpoint", data, now=now)
 
 
 def _write_epoch(session: Session, job: JobRow, ended: EpochEnded, now: datetime) -> None:

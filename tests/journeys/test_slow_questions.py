@@ -12,7 +12,8 @@ LATER = {"Prefer": "respond-async"}
 
 def a_slow_question(width: int, rows: int) -> dict[str, Any]:
     """A gradient check of some seconds, in which single products of matrices take long."""
-    layers = [{"op": "dense", "units": width}, {"op": "tanh"}, {"op": "dense", "units": width}, {"op": "tanh"}]
+    hidden = {"op": "dense", "units": width}
+    layers: list[dict[str, Any]] = [hidden, {"op": "tanh"}, hidden, {"op": "tanh"}, {"op": "dense", "units": 1}]
     inputs = [[(row * 7 + column * 3) % 11 / 11 for column in range(4)] for row in range(rows)]
     return {
         "subject": {
@@ -20,7 +21,7 @@ def a_slow_question(width: int, rows: int) -> dict[str, Any]:
                 "inputs": {"x": {"shape": [4]}},
                 "nodes": [
                     {"id": f"n{index}", "inputs": [f"n{index - 1}" if index else "x"], **layer}
-                    for index, layer in enumerate([*layers, {"op": "dense", "units": 1}])
+                    for index, layer in enumerate(layers)
                 ],
                 "losses": [{"kind": "mse", "input": "n4", "target": "t"}],
             }

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.trained import Json, Train, a_dataset, train
+from tests.trained import Json, Train, a_dataset, run_next, train
 
-__all__ = ["a_dataset", "iris", "train"]
+__all__ = ["a_dataset", "iris", "run_next", "train"]
 
 
 @pytest.fixture

@@ -1,3 +1,3 @@
-from tests.trained import a_dataset, train
+from tests.trained import a_dataset, run_next, train
 
-__all__ = ["a_dataset", "train"]
+__all__ = ["a_dataset", "run_next", "train"]

@@ -9,6 +9,7 @@ from core.training.events import Ended
 from core.training.run import Run
 from service.checkpoints.retention import Retention
 from service.datasets.tables import DatasetRow
+from service.forks.use_cases import start_of
 from service.jobs import leases
 from service.jobs.states import StopReason
 from service.jobs.tables import JobPlanRow, JobRow
@@ -25,7 +26,9 @@ from service.worker.scoring import score
 def _train(attempt: Attempt) -> Conclusion:
     """Go on after the last epoch that was written; a new run is written as it is before training."""
     spec = job_spec(attempt)
-    recorder = attempt.record(Retention(spec.checkpoints.every_epochs, spec.checkpoints.keep))
+    with attempt.database.reading() as session:
+        start = start_of(session, attempt.lease.job_id)
+    recorder = attempt.record(Retention(spec.checkpoints.every_epochs, spec.checkpoints.keep, start))
     experiment = experiment_of(attempt, spec)
     run, before = experiment.run(), written(attempt)
     with unlimited_growth():

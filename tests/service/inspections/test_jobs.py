@@ -10,13 +10,11 @@ from starlette.testclient import TestClient
 
 from core.inspect import QUESTIONS
 from service.inspections.tables import AnswerRow
-from service.jobs import queue
 from service.kit import blobs
-from service.kit.database import Database, database_now
+from service.kit.database import Database
 from service.kit.features import load_tables
 from service.kit.migrations import downgrade, upgrade
 from service.settings import Settings
-from service.worker import runner
 from tests.reference_networks import case, request_of
 
 Json = dict[str, Any]
@@ -30,19 +28,6 @@ BODIES: list[tuple[str, Json]] = [
     ("gradient-check", request_of(case("mlp_tanh_mse_sum_l2"))),
     ("expression", {"expression": "exp(2)*sin(x)", "at": {"x": 0}, "step": {"learning_rate": 0.1}}),
 ]
-
-
-@pytest.fixture
-def run_next(settings: Settings, database: Database) -> RunNext:
-    """Runs the next job of the queue to its end."""
-
-    def run() -> None:
-        with database.writing() as session:
-            lease = queue.claim(session, "wrk_test", 60, database_now(session))
-        assert lease is not None
-        assert runner.run(settings, lease) == runner.DONE
-
-    return run
 
 
 def ask_later(client: TestClient, question: str, body: Json, **headers: str) -> Json:
