@@ -1,0 +1,1 @@
+"""What early stopping would have chosen on the curve of a job."""
