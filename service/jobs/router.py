@@ -25,7 +25,9 @@ from service.kit.http.session import ReadSession, WriteSession, database_of
 from service.kit.shutdown import shutdown_of
 from service.settings import Settings
 
-router = feature_router("jobs", "Training runs: what is asked, where each stands, and what can be asked of it.")
+router = feature_router(
+    "jobs", "Training runs and other long work: what is asked, where each stands, and what can be asked of it."
+)
 
 States = Annotated[list[JobState] | None, Query(description="Only jobs in this state; may be given several times.")]
 Kinds = Annotated[list[JobKind] | None, Query(description="Only jobs of this kind; may be given several times.")]
@@ -108,7 +110,7 @@ def resume_job(session: WriteSession, job_id: JobIdPath) -> JobView:
     responses=problems(JobNotFound, JobIsNotOver),
 )
 def delete_job(session: WriteSession, job_id: JobIdPath) -> None:
-    """Its curves, events and checkpoints go with it; the model it has made stays."""
+    """Its curves, events, checkpoints and answer go with it; the model it has made stays."""
     use_cases.forget(session, job_id)
 
 

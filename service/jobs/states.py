@@ -23,8 +23,9 @@ class JobState(StrEnum):
 ExperimentKind = Literal["training", "learning_rate_range"]
 """What is done with an experiment: train a model, or measure which learning rate suits one."""
 
-JobKind = ExperimentKind | Literal["inspect"]
-"""What a job does: something with an experiment, or answer a question about a network or a model."""
+JobKind = Literal["training", "learning_rate_range", "inspect", "replay"]
+"""What a job does: something with an experiment, answer a question about a network or a model, or train a job's model
+once more to compare."""
 
 StopReason = (
     Literal[
@@ -37,6 +38,7 @@ StopReason = (
         "worker_lost",
         "error",
         "answered",
+        "replayed",
     ]
     | RangeEnd
 )

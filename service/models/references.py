@@ -114,6 +114,8 @@ def _checkpoint(session: Session, job_id: JobId, which: Which) -> CheckpointRow:
     job = session.get(JobRow, job_id)
     if job is None:
         raise ModelNotFound("There is no job with this id, and so no checkpoint of it.")
+    if job.kind == "replay":
+        raise ModelNotFound("A replay makes no model; the job that it replays has the same checkpoints.", job=job_id)
     try:
         return checkpoints.find(session, job, which)
     except CheckpointNotFound as error:

@@ -65,7 +65,7 @@ def drive(
     assert recorder is not None
     for event in run.events(attempt.wishes.should_stop):
         if isinstance(event, Ended):
-            return _ended(attempt, event) or finish(event)
+            return _interrupted(attempt) if event.reason == "interrupted" else finish(event)
         with unlimited_growth():
             recorder.add(event, run.checkpoint)
             if (seen := look(event)) is not None:
@@ -73,18 +73,16 @@ def drive(
     raise AssertionError("a run ends by saying so")
 
 
-def _ended(attempt: Attempt, ended: Ended) -> Conclusion | None:
-    """How a run that did not come to its own end concludes."""
+def diverged(ended: Ended) -> Conclusion:
+    """How a job concludes whose loss has stopped being finite."""
+    facts: dict[str, Json] = {"detail": sentence(ended.detail), "node": ended.node, "step": ended.step}
+    return failure("diverged", facts)
+
+
+def _interrupted(attempt: Attempt) -> Conclusion:
     assert attempt.recorder is not None
-    match ended.reason:
-        case "interrupted":
-            attempt.recorder.drop_unfinished()
-            return stopped(attempt)
-        case "diverged":
-            facts: dict[str, Json] = {"detail": sentence(ended.detail), "node": ended.node, "step": ended.step}
-            return failure("diverged", facts)
-        case _:
-            return None
+    attempt.recorder.drop_unfinished()
+    return stopped(attempt)
 
 
 def stopped(attempt: Attempt) -> Conclusion:

@@ -87,6 +87,12 @@ class Recorder:
         if is_due or waiting.size_bytes >= MOST_WAITING_BYTES:
             self.flush()
 
+    def write_now(self, checkpoint: Checkpoint) -> None:
+        """Write the epochs that wait at once, of which this is the last one's checkpoint. Raises Replaced."""
+        if self._waiting.epochs:
+            self._waiting.checkpoints[checkpoint.epoch] = checkpoint
+            self.flush()
+
     def drop_unfinished(self) -> None:
         """Forget the epochs that have no checkpoint to go on from: the next attempt runs them again."""
         newest = max(self._waiting.checkpoints, default=0)

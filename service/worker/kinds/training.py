@@ -17,7 +17,7 @@ from service.models.use_cases import register
 from service.worker.attempt import Attempt
 from service.worker.certificate import certify
 from service.worker.conclusions import Conclusion, unless_cancelled
-from service.worker.driving import drive, experiment_of, job_spec, written
+from service.worker.driving import diverged, drive, experiment_of, job_spec, written
 from service.worker.kind import Kind
 from service.worker.limits import unlimited_growth
 from service.worker.scoring import score
@@ -36,10 +36,12 @@ def _train(attempt: Attempt) -> Conclusion:
             recorder.start(run.checkpoint())
         else:
             run.restore(*before)
-    return drive(attempt, run, lambda ended: _success(attempt, ended, experiment, run))
+    return drive(attempt, run, lambda ended: _finished(attempt, ended, experiment, run))
 
 
-def _success(attempt: Attempt, ended: Ended, experiment: Experiment, run: Run) -> Conclusion:
+def _finished(attempt: Attempt, ended: Ended, experiment: Experiment, run: Run) -> Conclusion:
+    if ended.reason == "diverged":
+        return diverged(ended)
     reason: StopReason = "early_stopping" if ended.reason == "early_stopping" else "max_epochs"
     with unlimited_growth():
         weights = run.final_weights()
