@@ -137,6 +137,16 @@ def test_a_schedule_that_watches_goes_on_where_it_was(epoch: int) -> None:
     assert len(set(rates[2:])) > 2
 
 
+def test_a_run_whose_best_weights_are_not_at_hand_ends_with_trained_ones() -> None:
+    """It goes on after its last epoch, so that nothing can be better: never with the weights before training."""
+    spec: dict[str, Any] = {"early_stopping": {"patience": 5}, "epochs": 2}
+    first, resumed = a_run(**spec), a_run(**spec)
+    list(first.events())
+    resumed.restore(first.checkpoint())
+    assert resumed.best_epoch is not None
+    assert resumed.final_weights() == first.checkpoint().weights
+
+
 def test_early_stopping_restores_the_weights_of_the_best_epoch() -> None:
     run = a_run(epochs=200, optimizer={"kind": "sgd", "learning_rate": 1.5}, early_stopping={"patience": 3})
     best = None

@@ -129,6 +129,7 @@ CHANGES: list[tuple[Json, set[str]]] = [
     ({"preparation": "none"}, {"schedule", "early_stopping", "preparation"}),
     ({"penalties": [{"kind": "l2", "strength": 0.01}]}, set()),
     ({"labels": {"a": "b"}, "priority": 1, "name": "other"}, set()),
+    ({"checkpoints": {"every_epochs": 5, "keep": 1}}, set()),
 ]
 
 
