@@ -10,6 +10,7 @@ from core.graph.graph import Node
 from core.inspect.batch import BatchQuestion, Posed
 from core.inspect.chain import Chain, chain_of, operations_of
 from core.inspect.derivation import Derivable, latex, markdown
+from core.inspect.effort import refuse_beyond_patience
 from core.inspect.gradients import ALL_PARTS, GradientsAnswer, gradients_of
 from core.inspect.objective import flat_gradient, objective
 from core.inspect.parameter_entry import find_entry
@@ -78,7 +79,9 @@ class Trace(BatchQuestion):
 
     def work(self, library: Library) -> float:
         """One pass, what is shown of the parameters, and the local derivatives along the chain. Raises Invalid."""
-        posed = self.pose(library)
+        return self._operations(self.pose(library))
+
+    def _operations(self, posed: Posed) -> float:
         shown_once = OF_A_SUMMARY * posed.graph.parameter_count
         return 3 * posed.operations + 3 * shown_once + (operations_of(posed) if self.param is not None else 0.0)
 
@@ -86,6 +89,7 @@ class Trace(BatchQuestion):
         """Raises Invalid, also where there is nothing to differentiate or more than can be read."""
         posed = self.pose(library)
         self._check(posed)
+        refuse_beyond_patience(self._operations(posed), self.examples_place, "give fewer examples")
         param = None if self.param is None else find_entry(posed.graph, self.param)
         parts = list(ALL_PARTS if self.include is None else self.include)
         done = posed.run()

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from core.inspect import QUESTIONS
 from core.inspect.answers import PagedAnswer, form_of
+from core.inspect.effort import MOST_OPERATIONS
 from core.inspect.question import Question
 from service.inspections import use_cases
 from service.inspections.errors import AnswerNotFound, NoArrays, QuestionNotFound
@@ -71,7 +72,9 @@ def _ask(kind: type[Question]) -> Callable[..., Response]:
         settings: Settings = request.app.state.settings
         library = StoredModels(database_of(request), shelf_of(request), settings.max_parameters)
         wants_job = _prefers_job(prefer)
-        if not wants_job and body.work(library) <= settings.inspect_operations:
+        work = body.work(library)
+        # What is more than any answer may take is refused at once by the question itself.
+        if work > MOST_OPERATIONS or (not wants_job and work <= settings.inspect_operations):
             return respond(request, body, library)
         session = begin()
         bounds = Bounds(settings.max_parameters, settings.job_seconds, settings.job_memory_mb)
