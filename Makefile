@@ -11,7 +11,7 @@ export MKL_NUM_THREADS = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test bench bench-scaling bench-quality bench-serve lock clean
+.PHONY: help install demo serve test bench bench-statistics bench-scaling bench-quality bench-serve lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1@/p' $(MAKEFILE_LIST) | awk -F@ '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -35,6 +35,9 @@ test: $(VENV)/.dev ## format, lint, types, import contracts, all tests on SQLite
 
 bench: $(VENV)/.bench ## examples per second of the core beside its peers and the GEMM floor
 	@$(RUN) -m tests.bench.training
+
+bench-statistics: $(VENV)/.dev ## what it costs a run to look at its layers
+	@$(RUN) -m tests.bench.statistics
 
 bench-scaling: $(VENV)/.bench ## how time grows with width, depth and batch, as a picture
 	@$(RUN) -m tests.bench.scaling

@@ -29,6 +29,9 @@ class Wanted:
     input_gradients: bool = False
     """Whether it reaches the network's inputs, and with them every node (inspection) or only parameters (training)."""
 
+    node_gradients: bool = False
+    """Whether it reaches every node, those before all parameters too, whatever becomes of the inputs."""
+
     training: bool = False
     """Whether dropout drops and running statistics move."""
 
@@ -134,7 +137,7 @@ def _with_gradient(graph: Graph, wanted: Wanted) -> set[str]:
     """Values whose gradient leads somewhere: to a parameter, or to an input if those are asked for."""
     names = {name for name, spec in graph.inputs.items() if wanted.input_gradients and spec.dtype == "float"}
     for node in graph.nodes:
-        if node.parameters or any(name in names for name in node.inputs):
+        if wanted.node_gradients or node.parameters or any(name in names for name in node.inputs):
             names.add(node.id)
     return names
 

@@ -15,7 +15,7 @@ from core.optimizer import Optimizer
 from core.training.epoch_loss import EpochLoss, rows_of_piece
 from core.training.examples import Examples
 from core.training.feed import widened_bytes
-from core.training.probe import WANTED, probe_rows
+from core.training.probe import PIECE, WANTED, probe_rows
 
 _PROBES = (8, 16)
 """Batch sizes of two plans that are made to see what one more example costs: all buffers grow in a straight line."""
@@ -63,7 +63,7 @@ def memory_of(
         buffers += [_buffer_bytes(graph, rows, precision, evaluation) for rows in sizes]
     if statistics:
         vectors += graph.parameter_count
-        buffers.append(_buffer_bytes(graph, probe_rows(graph, rows), precision, WANTED))
+        buffers += [_buffer_bytes(graph, probe_rows(graph, rows), precision, WANTED), 4 * PIECE * precision.itemsize]
     parts = {"examples": examples, "parameters": vectors * precision.itemsize, "buffers": sum(buffers)}
     return RunMemory(**parts, total=sum(parts.values()))
 

@@ -1,8 +1,8 @@
 """A closer look at a network: some rows forward and backward, and what that tells of every node."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from math import sqrt
+from collections.abc import Iterable, Mapping
+from math import isfinite, sqrt
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from core.training.examples import Examples
 from core.training.statistics import FLAT, MOST_RANKED, PROBE_ROWS, QUANTILES, NodeProbe, Probe
 from core.training.step import norm
 
-WANTED = Wanted(input_gradients=True)
+WANTED = Wanted(node_gradients=True)
 """What a probe computes: the loss, and its gradient with respect to every node."""
 
 
@@ -76,13 +76,13 @@ def _node(node: Node, values: Mapping[str, Array], gradient: Array | None, axis:
 
 
 def finite_part(array: Array) -> tuple[Array, int]:
-    """The finite entries, as the array itself where all are; and how many are not."""
+    """The finite entries: the array itself if their squares are finite too, else in float64; and how many are not."""
     # A sum of squares is finite only if every entry is: 10 times as fast as asking each.
     flat = array.reshape(-1)
-    if np.isfinite(flat.dot(flat)):
+    if isfinite(flat.dot(flat)):
         return array, 0
     kept = array[np.isfinite(array)]
-    return kept, array.size - kept.size
+    return kept.astype(np.float64), array.size - kept.size
 
 
 def units_of(value: Array, axis: int) -> Array:
@@ -97,18 +97,17 @@ def moments(array: Array) -> tuple[float, float]:
     """Mean and standard deviation (divided by n); both are 0 for no entries."""
     if not array.size:
         return 0.0, 0.0
-    mean = float(np.mean(array, dtype=np.float64))
-    squares = sum(float(centered.dot(centered)) for centered in (piece - mean for piece in _pieces(array)))
-    return mean, sqrt(squares / array.size)
+    flat = array.reshape(-1)
+    pieces = [flat[start : start + PIECE] for start in range(0, flat.size, PIECE)]
+    # A product with ones is 5 times as fast as a sum in float64, and sums of 16,384 products lose no digit that counts.
+    ones = np.ones(min(PIECE, flat.size), flat.dtype)
+    mean = sum(float(piece.dot(ones[: piece.size])) for piece in pieces) / flat.size
+    centered = (piece - flat.dtype.type(mean) for piece in pieces)
+    return mean, sqrt(sum(float(piece.dot(piece)) for piece in centered) / flat.size)
 
 
 PIECE = 16_384
 """Entries that are computed at a time, so that a probe takes little memory beside its plan."""
-
-
-def _pieces(array: Array) -> Iterator[Array]:
-    flat = array.reshape(-1)
-    return (flat[start : start + PIECE].astype(np.float64) for start in range(0, flat.size, PIECE))
 
 
 def rms(array: Array) -> float:
@@ -116,14 +115,16 @@ def rms(array: Array) -> float:
     return norm(array.reshape(-1)) / sqrt(max(array.size, 1))
 
 
-def quantiles(array: Array) -> list[float]:
-    """At QUANTILES; all 0 for no entries."""
+def quantiles(array: Array, most: int | None = MOST_RANKED) -> list[float]:
+    """At QUANTILES, of at most so many entries, between two by their distance; all 0 for no entries."""
     if not array.size:
         return [0.0] * len(QUANTILES)
     flat = array.reshape(-1)
     # An odd stride meets all rows, however many of them lie beside one another.
-    spread = flat[:: -(-flat.size // MOST_RANKED) | 1]
-    return [float(value) for value in np.quantile(spread, QUANTILES)]
+    stride = 1 if most is None or flat.size <= most else -(-flat.size // most) | 1
+    ranked = np.sort(flat[::stride]).astype(np.float64)
+    found = np.interp(np.multiply(QUANTILES, ranked.size - 1), np.arange(ranked.size), ranked)
+    return [float(value) for value in found]
 
 
 def dead_share(units: Array) -> float:
@@ -141,8 +142,8 @@ def identical_share(units: Array) -> float | None:
         return None
     begins = _hashes(units[:, :_BEGIN])
     often = Counter(begins)
-    alike = np.array([often[one] > 1 for one in begins])
-    equal = Counter(_hashes(units[alike])).values()
+    alike = (unit for unit, begin in zip(units, begins, strict=True) if often[begin] > 1)
+    equal = Counter(_hashes(alike)).values()
     return sum(times * (times - 1) for times in equal) / (count * (count - 1))
 
 
@@ -150,7 +151,7 @@ _BEGIN = 256
 """Entries of a unit that nearly always tell it from others."""
 
 
-def _hashes(rows: Array) -> list[int]:
+def _hashes(rows: Iterable[Array]) -> list[int]:
     # Adding 0 makes −0 into 0, which is the same number.
     return [hash((row + 0.0).tobytes()) for row in rows]
 

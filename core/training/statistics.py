@@ -15,7 +15,7 @@ PROBE_ROWS = 256
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
-MOST_RANKED = 32_768
+MOST_RANKED = 4096
 """Entries of a value that are put in order for its quantiles."""
 
 FLAT = 0.06

@@ -10,19 +10,24 @@ from typing import Any
 
 import numpy as np
 
+from core.graph.build import Surroundings, build
+from core.losses.bce_with_logits import BceWithLogits
+from core.losses.cross_entropy import CrossEntropy
+from core.network import InputSpec, Network
+from core.training.examples import Examples
+from core.training.run import Run
+from core.training.spec import TrainingSpec
 from tests.bench.cases import FILTERS, IMAGE, Case, Prepared, rows_of, starting_layers
 from tests.bench.jax_peer import jax_epochs, jax_steps
 
 
 def ours(case: Case) -> Prepared:
-    from core.graph.build import Surroundings, build
-    from core.losses.bce_with_logits import BceWithLogits
-    from core.losses.cross_entropy import CrossEntropy
-    from core.network import InputSpec, Network
-    from core.training.examples import Examples
-    from core.training.run import Run
-    from core.training.spec import TrainingSpec
+    events: Iterator[object] = our_run(case).events()
+    return lambda: next(events), 1
 
+
+def our_run(case: Case, **told: object) -> Run:
+    """A run of a case before its first step, and what else it is told."""
     x, classes = rows_of(case)
     layers: list[dict[str, object]] = []
     for weights, bias in starting_layers(case):
@@ -42,11 +47,10 @@ def ours(case: Case) -> Prepared:
         "adam": {"kind": "adam", "learning_rate": case.rate},
     }[case.optimizer]
     spec = TrainingSpec.model_validate(
-        {"optimizer": optimizer, "batch_size": case.batch, "epochs": 1_000_000, "shuffle": case.shuffles}
+        {"optimizer": optimizer, "batch_size": case.batch, "epochs": 1_000_000, "shuffle": case.shuffles, **told}
     )
     targets = classes[:, None].astype(np.float32) if case.is_binary else classes
-    events: Iterator[object] = Run(graph, spec, Examples({"x": x}, {"y": targets})).events()
-    return lambda: next(events), 1
+    return Run(graph, spec, Examples({"x": x}, {"y": targets}))
 
 
 def ours_fused(case: Case) -> Prepared:
