@@ -12,8 +12,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from core.graph.graph import Graph
 from core.training.checkpoint import Checkpoint
 from core.training.events import EpochEnded
+from core.training.statistics import EpochStatistics
 from service.checkpoints import use_cases as checkpoints
 from service.checkpoints.retention import Retention
 from service.epochs import use_cases as epochs
@@ -26,6 +28,7 @@ from service.kit.clock import rfc3339
 from service.kit.database import Database, database_now
 from service.kit.http.strict_json import Json
 from service.kit.provenance import provenance
+from service.layers import use_cases as layers
 
 SHORTEST_SECONDS = 0.2
 """Time between two writes at least."""
@@ -46,6 +49,8 @@ class _Waiting:
 
     epochs: list[EpochEnded]
     checkpoints: dict[int, Checkpoint]
+    first_look: EpochStatistics | None = None
+    """What was noticed before training."""
 
     @property
     def size_bytes(self) -> int:
@@ -68,10 +73,16 @@ class Recorder:
         self._write_seconds = 0.0
         self._waiting = _Waiting([], {})
         self._retired: dict[str, int] = {}
+        self._graph: Graph | None = None
 
-    def start(self, checkpoint: Checkpoint) -> None:
+    def tell_of(self, graph: Graph) -> None:
+        """From now on tell of the layers of this network as well."""
+        self._graph = graph
+
+    def start(self, checkpoint: Checkpoint, first_look: EpochStatistics | None = None) -> None:
         """Write the state before training. Raises Replaced."""
         self._waiting.checkpoints[0] = checkpoint
+        self._waiting.first_look = first_look
         self.flush()
 
     def add(self, ended: EpochEnded, checkpoint: Callable[[], Checkpoint]) -> None:
@@ -115,8 +126,10 @@ class Recorder:
         waiting = self._waiting
         if 0 in waiting.checkpoints:
             self._keep(session, job, waiting.checkpoints[0], now)
+        self._notice(session, job, waiting.first_look, now)
         for ended in waiting.epochs:
             _write_epoch(session, job, ended, now)
+            self._notice(session, job, ended.statistics, now)
             if ended.epoch in waiting.checkpoints:
                 self._keep(session, job, waiting.checkpoints[ended.epoch], now)
         if waiting.epochs:
@@ -138,6 +151,14 @@ class Recorder:
             with self._database.writing() as session:
                 blobs.collect_unreferenced(session, among=self._retired)
             self._retired = {}
+
+    def _notice(self, session: Session, job: JobRow, statistics: EpochStatistics | None, now: datetime) -> None:
+        """Write what was noticed of the layers, and tell of it where they were probed."""
+        if statistics is None:
+            return
+        layers.record(session, job, statistics)
+        if self._graph is not None and (data := layers.told(self._graph, statistics)) is not None:
+            tell(session, job, "layers", {**data, "at": rfc3339(now)}, now=now)
 
     def _kept(self, last: int, best: int | None) -> AbstractSet[int]:
         return {last} if self._retention is None else self._retention.epochs(last, best)

@@ -30,6 +30,7 @@ def test_twenty_kills_change_no_bit(database_url: str) -> None:
         assert over["attempt"] > len(VICTIMS)
         assert service.weights(job) == service.weights(undisturbed)
         assert service.get(f"/v1/jobs/{job}/epochs")["epoch"] == list(range(1, EPOCHS + 1))
+        assert service.get(f"/v1/jobs/{job}/layers") == service.get(f"/v1/jobs/{undisturbed}/layers")
         events = [event.id for event in service.events(job)]
         assert events == list(range(1, len(events) + 1))
 

@@ -30,10 +30,11 @@ def _train(attempt: Attempt) -> Conclusion:
         start = start_of(session, attempt.lease.job_id)
     recorder = attempt.record(Retention(spec.checkpoints.every_epochs, spec.checkpoints.keep, start))
     experiment = experiment_of(attempt, spec)
+    recorder.tell_of(experiment.graph)
     run, before = experiment.run(), written(attempt)
     with unlimited_growth():
         if before is None:
-            recorder.start(run.checkpoint())
+            recorder.start(run.checkpoint(), run.first_look())
         else:
             run.restore(*before)
     return drive(attempt, run, lambda ended: _finished(attempt, ended, experiment, run))
