@@ -228,3 +228,19 @@ def test_rows_of_a_split_that_are_not_there_are_refused(client: TestClient, iris
     assert client.delete(f"/v1/jobs/{iris['id']}").status_code == 204
     assert client.delete(f"/v1/datasets/{iris['dataset']}").status_code == 204
     assert "deleted" in mistakes(batch={"rows": [0, 1]})["/subject/model"]
+
+
+def test_the_flow_of_a_model_is_told_over_its_epochs(client: TestClient, iris: Json) -> None:
+    """Of the checkpoints that are kept, with the rate of the epoch that follows; nothing that is stored is changed."""
+    body: Json = {"subject": {"model": "iris"}, "batch": {"split": "training", "rows": [0, 50]}}
+    points = ask(client, "flow", body | {"epochs": [0, 12]})["points"]
+    kept = [one["epoch"] for one in client.get(f"/v1/jobs/{iris['id']}/checkpoints").json()["data"]]
+    assert [point["epoch"] for point in points] == kept
+    assert {point["learning_rate"] for point in points} == {0.1}
+    assert points[0]["loss"] > points[-1]["loss"]
+    (alone,) = ask(client, "flow", body | {"subject": {"model": f"{iris['id']}@{kept[3]}"}})["points"]
+    assert alone | {"epoch": kept[3]} == points[3]
+    assert 0 < alone["tensors"]["dense_1.W"]["adam_first_update_to_weight"] < 1
+    assert alone["layers"][0]["slope_rms"] > 0
+    answer = client.post("/v1/inspect/flow", json=body | {"epochs": [13, 20]}).json()
+    assert (answer["errors"][0]["pointer"], answer["errors"][0]["allowed"]) == ("/epochs", kept)
