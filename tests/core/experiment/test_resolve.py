@@ -323,3 +323,10 @@ def test_class_weights_can_be_balanced_for_log_probabilities_too() -> None:
     layers = [{"op": "dense"}, {"op": "log_softmax"}]
     found = experiment(IRIS, target="species", loss=loss, network={"layers": layers}, epochs=1)
     assert isinstance(next(iter(found.run().events())), EpochEnded)
+
+
+def test_a_range_test_does_not_look_at_layers() -> None:
+    """Its points are compared by their losses alone; a probe would only take memory."""
+    found = experiment(noisy_lines(), target="y", learning_rate_range={"steps": 10})
+    assert found.range_test()._run.first_look() is None
+    assert found.run().first_look() is not None
