@@ -45,6 +45,9 @@ class Optimizer(Model):
     needs_whole_vector: ClassVar[bool] = False
     """Whether a step needs sums over all parameters, so that it cannot be taken in stretches."""
 
+    rescales: ClassVar[bool] = False
+    """Whether a step is about as long whatever the size of the gradient, since each entry is divided by its own."""
+
     @abstractmethod
     def slots(self) -> dict[str, float]:
         """Names of the vectors the rule remembers, each with its starting value."""

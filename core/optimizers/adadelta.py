@@ -1,7 +1,7 @@
 """Adadelta: steps as large as the steps before, in the units of the parameter."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -19,6 +19,8 @@ class Adadelta(Optimizer):
     """
 
     kind: Literal["adadelta"] = "adadelta"
+
+    rescales: ClassVar[bool] = True
 
     learning_rate: Annotated[float, Field(gt=0)] = 1.0
     rho: Decay = 0.9

@@ -1,7 +1,7 @@
 """Adagrad: the more a parameter has been moved, the less it is."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -19,6 +19,8 @@ class Adagrad(Optimizer):
     """
 
     kind: Literal["adagrad"] = "adagrad"
+
+    rescales: ClassVar[bool] = True
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
     lr_decay: Annotated[float, Field(ge=0, le=1e6)] = 0.0

@@ -1,7 +1,7 @@
 """Adam: each parameter moves by the size its own gradients have had."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,8 @@ class Adam(Optimizer):
     """
 
     kind: Literal["adam"] = "adam"
+
+    rescales: ClassVar[bool] = True
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.001
     betas: Betas = (0.9, 0.999)

@@ -1,7 +1,7 @@
 """Adamax: Adam with the largest recent gradient in place of the root mean square."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -19,6 +19,8 @@ class Adamax(Optimizer):
     """
 
     kind: Literal["adamax"] = "adamax"
+
+    rescales: ClassVar[bool] = True
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.002
     betas: Betas = (0.9, 0.999)

@@ -1,7 +1,7 @@
 """AdamW: Adam with weight decay apart from the gradient."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -21,6 +21,8 @@ class AdamW(Optimizer):
     """
 
     kind: Literal["adamw"] = "adamw"
+
+    rescales: ClassVar[bool] = True
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.001
     betas: Betas = (0.9, 0.999)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -22,6 +22,8 @@ class RAdam(Optimizer):
     """
 
     kind: Literal["radam"] = "radam"
+
+    rescales: ClassVar[bool] = True
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.001
     betas: Betas = (0.9, 0.999)

@@ -1,7 +1,7 @@
 """RMSprop: the gradient divided by its own recent size."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -21,6 +21,8 @@ class RmsProp(Optimizer):
     """
 
     kind: Literal["rmsprop"] = "rmsprop"
+
+    rescales: ClassVar[bool] = True
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
     alpha: Decay = 0.99

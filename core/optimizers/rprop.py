@@ -1,7 +1,7 @@
 """Rprop: only the sign of the gradient counts; for whole-split batches."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -25,6 +25,8 @@ class Rprop(Optimizer):
     """
 
     kind: Literal["rprop"] = "rprop"
+
+    rescales: ClassVar[bool] = True
 
     learning_rate: StepSize = 0.01
     etas: Annotated[tuple[Shrink, Grow], Field(strict=False)] = (0.5, 1.2)
