@@ -104,6 +104,11 @@ class Batches:
         penalty = float(self.penalties[group] @ counts) / rows if self._penalties else None
         return Measured(rows, float(self._weights @ self.losses[:, group] @ counts) / rows, penalty, gradient_norm)
 
+    def rows_of(self, position: int, count: int) -> list[Array]:
+        """The rows of so many batches from this one on; fewer at the end of an epoch."""
+        starts = range(position * self.size, min((position + count) * self.size, self.rows), self.size)
+        return [self.order[start : start + self.size].copy() for start in starts]
+
     def plan_of(self, position: int) -> Plan:
         """The plan of a batch."""
         return self._plan(int(self.counts[position]))

@@ -52,3 +52,6 @@ class Ended(NamedTuple):
     """First node that overflowed, if the run diverged."""
 
     detail: str = ""
+
+    statistics: EpochStatistics | None = None
+    """What was noticed in the epoch that diverged, up to there."""

@@ -159,7 +159,9 @@ class Run:
                 yield self._ended("interrupted")
                 return
             except Diverged as error:
-                yield Ended("diverged", self.epoch, error.step, self.best_epoch, error.node, str(error))
+                yield self._ended("diverged")._replace(
+                    step=error.step, node=error.node, detail=str(error), statistics=self._unfinished()
+                )
                 return
             yield ended
         yield self._ended("early_stopping" if self._watch.is_over(self._stopping) else "max_epochs")
@@ -181,6 +183,22 @@ class Run:
             raise self._diverged(reached)
         self.step = reached
         return measured
+
+    def approach(self, step: int) -> tuple[list[Array], Randomness]:
+        """Make the updates of the epoch in hand that come before this one, counted from 1 over the whole run; the rows
+        of each of its batches, and the random numbers that they are given.
+
+        The state is then within an epoch and nothing to go on from. Raises Diverged.
+        """
+        rate = self._schedule.rate_after(self._watched, self.spec.optimizer.learning_rate, self.epoch)
+        self._batches.arrange(self.epoch)
+        self._randomness.begin_epoch(self.epoch)
+        before = step - self.step - 1
+        if before > 0:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                self._pass(islice(self._steps(), before), lambda: False, rate)
+        together = self.spec.batches_per_update
+        return self._batches.rows_of(before * together, together), self._randomness
 
     def _ended(self, reason: EndReason) -> Ended:
         return Ended(reason, self.epoch, self.step, self.best_epoch)
@@ -231,6 +249,10 @@ class Run:
         is_last = self.epoch == self.spec.epochs or self._watch.is_over(self._stopping)
         probe = self._prober.probe(self.epoch) if is_last or is_probed(self.epoch) else None
         return EpochStatistics(self.epoch, self._notes.steps, probe)
+
+    def _unfinished(self) -> EpochStatistics | None:
+        """What was noticed in an epoch that does not end."""
+        return None if self._notes is None else EpochStatistics(self.epoch + 1, self._notes.steps, None)
 
     def _steps(self) -> Iterator[Step]:
         """The updates of an epoch; with clipping they end before the weights move."""
