@@ -11,7 +11,7 @@ export MKL_NUM_THREADS = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test bench bench-statistics bench-scaling bench-quality bench-serve lock clean
+.PHONY: help install demo serve test bench bench-diagnosis bench-statistics bench-scaling bench-quality bench-serve lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1@/p' $(MAKEFILE_LIST) | awk -F@ '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -33,8 +33,12 @@ test: $(VENV)/.dev ## format, lint, types, import contracts, all tests on SQLite
 	$(call step,import contracts,$(VENV)/bin/lint-imports)
 	$(call step,tests,$(RUN) -m pytest -q -n 2)
 
-bench: $(VENV)/.bench ## examples per second of the core beside its peers and the GEMM floor
+bench: $(VENV)/.bench ## examples per second beside peers and the GEMM floor; how often the diagnosis is right
 	@$(RUN) -m tests.bench.training
+	@$(RUN) -m tests.bench.diagnosis
+
+bench-diagnosis: $(VENV)/.dev ## how often planted faults are found and healthy runs accused
+	@$(RUN) -m tests.bench.diagnosis
 
 bench-statistics: $(VENV)/.dev ## what it costs a run to look at its layers
 	@$(RUN) -m tests.bench.statistics

@@ -1,0 +1,77 @@
+"""What is remembered of a run for its diagnosis; of a long one, every so many-th epoch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from core.diagnosis.course import Course, Failure, Point
+from core.graph.graph import Graph
+from core.training.statistics import EpochStatistics, StepStatistics, is_probed
+
+MOST_EPOCHS, LEAST_EPOCHS = 512, 32
+MOST_STEPS = 16
+"""Of one epoch, beside those at the start of the run."""
+
+MOST_NORMS = 200_000
+"""Tensors times epochs: a step holds three norms of each tensor."""
+
+RECENT = 16
+"""The last epochs are all remembered."""
+
+FIRST_STEPS = 10
+
+
+@dataclass
+class Record:
+    """The epochs of one run, as they come. What is remembered is a function of them, and of nothing else."""
+
+    graph: Graph
+    classes: bool
+    rescales: bool
+    chance: float | None
+    _points: dict[int, Point] = field(default_factory=dict)
+    _statistics: dict[int, EpochStatistics] = field(default_factory=dict)
+    _stride: int = 1
+
+    def add(self, point: Point | None, statistics: EpochStatistics | None) -> None:
+        """The next epoch; before the first there is no point, and of a step that overflowed neither."""
+        if statistics is not None:
+            self._statistics[statistics.epoch] = replace(statistics, steps=self._some(statistics.steps))
+        if point is not None:
+            self._points[point.epoch] = point
+            self._forget(point.epoch)
+
+    def course(self, failure: Failure | None = None) -> Course:
+        """The run so far."""
+        return Course(
+            graph=self.graph,
+            classes=self.classes,
+            rescales=self.rescales,
+            chance=self.chance,
+            points=[self._points[epoch] for epoch in sorted(self._points)],
+            statistics=[self._statistics[epoch] for epoch in sorted(self._statistics)],
+            failure=failure,
+        )
+
+    @property
+    def _most_epochs(self) -> int:
+        return max(LEAST_EPOCHS, min(MOST_EPOCHS, MOST_NORMS // max(len(self.graph.layout), 1)))
+
+    def _some(self, steps: Sequence[StepStatistics]) -> list[StepStatistics]:
+        """The first of the run, and some of the others, spread evenly."""
+        most = max(1, min(MOST_STEPS, MOST_STEPS * MOST_NORMS // (MOST_EPOCHS * max(len(self.graph.layout), 1))))
+        first = [step for step in steps if step.step < FIRST_STEPS]
+        rest = steps[len(first) :]
+        count = min(len(rest), most)
+        return [*first, *(rest[place * len(rest) // count] for place in range(count))]
+
+    def _forget(self, last: int) -> None:
+        """Thin the epochs out that are neither recent nor probed."""
+        leaving = last - RECENT
+        left = [leaving]
+        if last > self._stride * self._most_epochs:
+            self._stride *= 2
+            left = [epoch for epoch in self._points if epoch <= leaving]
+        for epoch in left:
+            if epoch % self._stride and not is_probed(epoch):
+                self._points.pop(epoch, None)
+                self._statistics.pop(epoch, None)
