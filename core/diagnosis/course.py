@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf, isfinite, nan, sqrt
-from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -188,9 +187,9 @@ class Course:
         drawn = {(node.id, name) for node in self.graph.nodes for name, one in node.parameters.items() if one.is_drawn}
         places = [place for place, piece in enumerate(self.graph.layout) if (piece.node, piece.name) in drawn]
         nodes = [self.graph.layout[place].node for place in places]
-        shape = (len(self.steps), len(places))
+        shape = (len(self.steps), len(self.graph.layout))
         weights, moved = (
-            np.array([[getattr(step, name)[place] for place in places] for _, step in self.steps], float).reshape(shape)
+            np.array([getattr(step, name) for _, step in self.steps], float).reshape(shape)[:, places]
             for name in ("weight_norms", "update_norms")
         )
         with np.errstate(all="ignore"):
@@ -205,8 +204,3 @@ class Course:
 def looks(probe: Probe) -> Mapping[str, NodeProbe]:
     """What a probe saw of each node."""
     return {look.node: look for look in probe.nodes}
-
-
-def middle(values: Sequence[float]) -> float:
-    """The median; 0 of nothing."""
-    return median(values) if values else 0.0

@@ -92,7 +92,7 @@ class Laboratory:
         checkpoint = self.checkpoint(failure.epoch)
         if checkpoint is None or self._work_of_a_row() * self.training.rows > MOST_WORK_OF_A_REPLAY:
             return None
-        run = Run(self.graph, self.spec, self.training)
+        run = Run(self.graph, self.spec.model_copy(update={"statistics": False}), self.training)
         return find_overflow(run, self.training, self.validation, checkpoint=checkpoint, step=failure.step)
 
     @property
@@ -122,7 +122,7 @@ class Laboratory:
         if rows < min(10 * self._batch * self.spec.batches_per_update, self.training.rows):
             return None
         epochs = int(max(1, min(3, self.spec.epochs, MOST_WORK // (each * rows))))
-        spec = self.spec.model_copy(update={"epochs": epochs, "early_stopping": None})
+        spec = self.spec.model_copy(update={"epochs": epochs, "early_stopping": None, "statistics": False})
         return spec, self.training if rows == self.training.rows else self.training.take(np.arange(rows))
 
     @property

@@ -1,6 +1,5 @@
 """What is remembered of a run for its diagnosis; of a long one, every so many-th epoch."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from core.diagnosis.course import Course, Failure, Point
@@ -8,8 +7,10 @@ from core.graph.graph import Graph
 from core.training.statistics import EpochStatistics, StepStatistics, is_probed
 
 MOST_EPOCHS, LEAST_EPOCHS = 512, 32
-MOST_STEPS = 16
-"""Of one epoch, beside those at the start of the run."""
+MOST_STEPS, LATER_STEPS = 16, 2
+"""Of one of the first epochs, beside those at the start of the run; and of one of the later."""
+
+FIRST_EPOCHS = 64
 
 MOST_NORMS = 200_000
 """Tensors times epochs: a step holds three norms of each tensor."""
@@ -35,7 +36,7 @@ class Record:
     def add(self, point: Point | None, statistics: EpochStatistics | None) -> None:
         """The next epoch; before the first there is no point, and of a step that overflowed neither."""
         if statistics is not None:
-            self._statistics[statistics.epoch] = replace(statistics, steps=self._some(statistics.steps))
+            self._statistics[statistics.epoch] = replace(statistics, steps=self._some(statistics))
         if point is not None:
             self._points[point.epoch] = point
             self._forget(point.epoch)
@@ -56,9 +57,11 @@ class Record:
     def _most_epochs(self) -> int:
         return max(LEAST_EPOCHS, min(MOST_EPOCHS, MOST_NORMS // max(len(self.graph.layout), 1)))
 
-    def _some(self, steps: Sequence[StepStatistics]) -> list[StepStatistics]:
+    def _some(self, statistics: EpochStatistics) -> list[StepStatistics]:
         """The first of the run, and some of the others, spread evenly."""
-        most = max(1, min(MOST_STEPS, MOST_STEPS * MOST_NORMS // (MOST_EPOCHS * max(len(self.graph.layout), 1))))
+        steps = statistics.steps
+        fitting = MOST_STEPS * MOST_NORMS // (MOST_EPOCHS * max(len(self.graph.layout), 1))
+        most = max(1, min(MOST_STEPS if statistics.epoch <= FIRST_EPOCHS else LATER_STEPS, fitting))
         first = [step for step in steps if step.step < FIRST_STEPS]
         rest = steps[len(first) :]
         count = min(len(rest), most)

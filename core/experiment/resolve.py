@@ -54,16 +54,17 @@ class Experiment:
     def run(self) -> Run:
         """A new run, before its first step."""
         measure = measure_of(self.preparation.targets, self.graph)
-        return Run(self.graph, self._told(), self.training, self.validation, measure=measure)
+        return Run(self.graph, self.training_spec(), self.training, self.validation, measure=measure)
 
     def range_test(self) -> RangeTest:
         """A new range test, before its first point; for a description that has a `learning_rate_range`."""
         assert self.spec.learning_rate_range is not None
-        told = self._told().model_copy(update={"statistics": False})
+        told = self.training_spec().model_copy(update={"statistics": False})
         run = Run(self.graph, told, self.training, losses_in_steps=True)
         return RangeTest(run, self.spec.learning_rate_range)
 
-    def _told(self) -> TrainingSpec:
+    def training_spec(self) -> TrainingSpec:
+        """What a run is told."""
         named = {name: getattr(self.spec, name) for name in TrainingSpec.model_fields}
         return TrainingSpec(**{name: value for name, value in named.items() if value is not None})
 

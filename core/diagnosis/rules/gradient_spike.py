@@ -1,15 +1,18 @@
 """A single gradient far larger than those around it."""
 
-from math import hypot, isfinite
+from math import hypot
 from typing import ClassVar, Literal
 
-from core.diagnosis.course import Course, middle
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from core.diagnosis.course import Course
 from core.diagnosis.rule import Rule
 from core.diagnosis.verdict import Verdict
 
 
 class GradientSpike(Rule):
-    """A gradient ten times as long as the median of the twenty looks before, while much is still to be learned.
+    """A gradient ten times as long as the median of the ten looks before, while much is still to be learned.
 
     Of a run near its end, where most batches have nothing left to tell, such gradients are usual and not told. It is a
     warning if the loss of the next epoch was higher.
@@ -18,8 +21,7 @@ class GradientSpike(Rule):
     code: Literal["gradient_spike"] = "gradient_spike"
 
     most: float = 10.0
-    looks_back: int = 20
-    fewest: int = 10
+    looks_back: int = 10
 
     source: ClassVar[str] = (
         "Pascanu, Mikolov & Bengio 2013, section 3.2 (clipping at a multiple of the usual norm); Chowdhery et al. 2022"
@@ -27,13 +29,17 @@ class GradientSpike(Rule):
     )
 
     def judge(self, course: Course) -> Verdict | None:
-        norms = [(epoch, hypot(*step.gradient_norms)) for epoch, step in course.steps]
-        spikes = []
-        for place in range(self.fewest, len(norms)):
-            epoch, norm = norms[place]
-            usual = middle([before for _, before in norms[max(0, place - self.looks_back) : place]])
-            if isfinite(norm) and usual > 0 and norm > self.most * usual and not self._is_done(course, epoch):
-                spikes.append((epoch, norm / usual))
+        norms = np.array([hypot(*step.gradient_norms) for _, step in course.steps])
+        if len(norms) <= self.looks_back:
+            return None
+        with np.errstate(all="ignore"):
+            usual = np.median(sliding_window_view(norms[:-1], self.looks_back), axis=1)
+            factors = norms[self.looks_back :] / usual
+        spikes = [
+            (course.steps[place + self.looks_back][0], float(factors[place]))
+            for place in np.flatnonzero((factors > self.most) & np.isfinite(factors)).tolist()
+        ]
+        spikes = [(epoch, factor) for epoch, factor in spikes if not self._is_done(course, epoch)]
         if not spikes:
             return None
         epoch, factor = max(spikes, key=lambda one: one[1])
