@@ -12,7 +12,7 @@ class EventView(StrictModel):
     """Something a job said."""
 
     id: int = Field(description="Counts from 1 within the job, without a gap.")
-    event: str = Field(description="`state`, `epoch`, `layers`, `checkpoint` or `end`; others may come.")
+    event: str = Field(description="`state`, `epoch`, `layers`, `diagnosis`, `checkpoint` or `end`; others may come.")
     at: Time
     data: dict[str, Any]
 

@@ -15,6 +15,7 @@ from service.jobs.tables import JobRow
 from service.kit.http.strict_json import Json
 from service.worker.attempt import Attempt
 from service.worker.conclusions import Conclusion, failure, give_back, sentence
+from service.worker.diagnosing import Diagnosing
 from service.worker.limits import unlimited_growth
 
 
@@ -55,19 +56,26 @@ def drive(
     attempt: Attempt,
     run: Driven,
     finish: Callable[[Ended], Conclusion],
+    *,
     look: Callable[[EpochEnded], Conclusion | None] = lambda ended: None,
+    diagnosing: Diagnosing | None = None,
 ) -> Conclusion:
     """Advance a run until it is over, which `finish` concludes, or stopped, or `look` has seen enough of it.
 
-    `look` sees every epoch after it has been handed to the recorder.
+    `look` sees every epoch after it has been handed to the recorder, `diagnosing` before.
     """
     recorder = attempt.recorder
     assert recorder is not None
     for event in run.events(attempt.wishes.should_stop):
         if isinstance(event, Ended):
-            return _interrupted(attempt) if event.reason == "interrupted" else finish(event)
+            if event.reason == "interrupted":
+                return _interrupted(attempt)
+            if diagnosing is not None:
+                with unlimited_growth():
+                    recorder.close(event.statistics, diagnosing.at_end(event))
+            return finish(event)
         with unlimited_growth():
-            recorder.add(event, run.checkpoint)
+            recorder.add(event, run.checkpoint, None if diagnosing is None else diagnosing.after(event))
             if (seen := look(event)) is not None:
                 return seen
     raise AssertionError("a run ends by saying so")

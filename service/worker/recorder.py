@@ -7,7 +7,7 @@ its checkpoint in the same transaction, and the same checkpoints are kept in the
 import time
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -18,6 +18,9 @@ from core.training.events import EpochEnded
 from core.training.statistics import EpochStatistics
 from service.checkpoints import use_cases as checkpoints
 from service.checkpoints.retention import Retention
+from service.checkpoints.tables import CheckpointRow
+from service.diagnosis import use_cases as diagnoses
+from service.diagnosis.schemas import DiagnosisTold
 from service.epochs import use_cases as epochs
 from service.jobs.journal import note_provenance, tell
 from service.jobs.leases import Lease, held
@@ -49,8 +52,17 @@ class _Waiting:
 
     epochs: list[EpochEnded]
     checkpoints: dict[int, Checkpoint]
+    diagnoses: dict[int, DiagnosisTold] = field(default_factory=dict)
+    """What has changed with each of these epochs."""
+
     first_look: EpochStatistics | None = None
     """What was noticed before training."""
+
+    unfinished: EpochStatistics | None = None
+    """What was noticed in an epoch that overflowed."""
+
+    last_diagnosis: DiagnosisTold | None = None
+    """What the end of the run has changed; it is told behind all epochs."""
 
     @property
     def size_bytes(self) -> int:
@@ -79,16 +91,25 @@ class Recorder:
         """From now on tell of the layers of this network as well."""
         self._graph = graph
 
-    def start(self, checkpoint: Checkpoint, first_look: EpochStatistics | None = None) -> None:
-        """Write the state before training. Raises Replaced."""
+    def start(
+        self,
+        checkpoint: Checkpoint,
+        first_look: EpochStatistics | None = None,
+        diagnosis: DiagnosisTold | None = None,
+    ) -> None:
+        """Write the state before training, and what was noticed of it. Raises Replaced."""
         self._waiting.checkpoints[0] = checkpoint
         self._waiting.first_look = first_look
+        self._diagnosed(0, diagnosis)
         self.flush()
 
-    def add(self, ended: EpochEnded, checkpoint: Callable[[], Checkpoint]) -> None:
+    def add(
+        self, ended: EpochEnded, checkpoint: Callable[[], Checkpoint], diagnosis: DiagnosisTold | None = None
+    ) -> None:
         """Remember an epoch, and write it, with those before it, when it is time. Raises Replaced."""
         waiting = self._waiting
         waiting.epochs.append(ended)
+        self._diagnosed(ended.epoch, diagnosis)
         is_due = time.monotonic() - self._written >= max(SHORTEST_SECONDS, self._write_seconds / LARGEST_SHARE)
         if self._retention is None and not is_due:
             return
@@ -109,6 +130,19 @@ class Recorder:
         newest = max(self._waiting.checkpoints, default=0)
         self._waiting.epochs = [ended for ended in self._waiting.epochs if ended.epoch <= newest]
 
+    def close(self, unfinished: EpochStatistics | None, diagnosis: DiagnosisTold | None) -> None:
+        """Remember what was noticed in an epoch that did not end, and what the end has changed in the diagnosis."""
+        self._waiting.unfinished, self._waiting.last_diagnosis = unfinished, diagnosis
+
+    def checkpoint(self, epoch: int) -> Checkpoint | None:
+        """The state after an epoch, written or not; None if it is not kept."""
+        waiting = self._waiting.checkpoints.get(epoch)
+        if waiting is not None:
+            return waiting
+        with self._database.reading() as session:
+            row = session.get(CheckpointRow, (self._lease.job_id, epoch))
+            return None if row is None else checkpoints.load(session, row)
+
     def flush(self) -> None:
         """Write all that waits, in one transaction. Raises Replaced."""
         begun = time.monotonic()
@@ -127,11 +161,15 @@ class Recorder:
         if 0 in waiting.checkpoints:
             self._keep(session, job, waiting.checkpoints[0], now)
         self._notice(session, job, waiting.first_look, now)
+        _tell(session, job, waiting.diagnoses.get(0), now)
         for ended in waiting.epochs:
             _write_epoch(session, job, ended, now)
             self._notice(session, job, ended.statistics, now)
+            _tell(session, job, waiting.diagnoses.get(ended.epoch), now)
             if ended.epoch in waiting.checkpoints:
                 self._keep(session, job, waiting.checkpoints[ended.epoch], now)
+        self._notice(session, job, waiting.unfinished, now)
+        _tell(session, job, waiting.last_diagnosis, now)
         if waiting.epochs:
             note_provenance(session, job, provenance().model_dump(mode="json"))
             self._retire(session, job, self._kept(job.epoch, job.best_epoch))
@@ -160,6 +198,10 @@ class Recorder:
         if self._graph is not None and (data := layers.told(self._graph, statistics)) is not None:
             tell(session, job, "layers", {**data, "at": rfc3339(now)}, now=now)
 
+    def _diagnosed(self, epoch: int, diagnosis: DiagnosisTold | None) -> None:
+        if diagnosis is not None:
+            self._waiting.diagnoses[epoch] = diagnosis
+
     def _kept(self, last: int, best: int | None) -> AbstractSet[int]:
         return {last} if self._retention is None else self._retention.epochs(last, best)
 
@@ -169,6 +211,12 @@ class Recorder:
     def _keep(self, session: Session, job: JobRow, checkpoint: Checkpoint, now: datetime) -> None:
         checkpoints.keep(session, job, checkpoint, now)
         job.losses_without_progress = 0
+
+
+def _tell(session: Session, job: JobRow, diagnosis: DiagnosisTold | None, now: datetime) -> None:
+    if diagnosis is not None:
+        stated = diagnosis.model_copy(update={"at": now}).model_dump(mode="json")
+        tell(session, job, diagnoses.KIND, stated, now=now)
 
 
 def _write_epoch(session: Session, job: JobRow, ended: EpochEnded, now: datetime) -> None:

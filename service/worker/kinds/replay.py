@@ -176,7 +176,7 @@ def _replay(attempt: Attempt) -> Conclusion:
         replay = _Replay(attempt, spec, experiment, run, kept, sorted(epoch for epoch in kept if epoch < run.epoch))
         # An earlier attempt may have been lost between an epoch and what it was to conclude from it.
         seen = replay.compare(run.epoch) if run.epoch >= spec.first else None
-    return seen or drive(attempt, run, replay.finish, replay.look)
+    return seen or drive(attempt, run, replay.finish, look=replay.look)
 
 
 KIND = Kind("replay", _replay)

@@ -9,6 +9,7 @@ from core.training.events import Ended
 from core.training.run import Run
 from service.checkpoints.retention import Retention
 from service.datasets.tables import DatasetRow
+from service.diagnosis.use_cases import last_told, remember
 from service.forks.use_cases import start_of
 from service.jobs import leases
 from service.jobs.states import StopReason
@@ -17,9 +18,11 @@ from service.models.use_cases import register
 from service.worker.attempt import Attempt
 from service.worker.certificate import certify
 from service.worker.conclusions import Conclusion, unless_cancelled
+from service.worker.diagnosing import Diagnosing
 from service.worker.driving import diverged, drive, experiment_of, job_spec, written
 from service.worker.kind import Kind
 from service.worker.limits import unlimited_growth
+from service.worker.recorder import Recorder
 from service.worker.scoring import score
 
 
@@ -31,13 +34,23 @@ def _train(attempt: Attempt) -> Conclusion:
     recorder = attempt.record(Retention(spec.checkpoints.every_epochs, spec.checkpoints.keep, start))
     experiment = experiment_of(attempt, spec)
     recorder.tell_of(experiment.graph)
-    run, before = experiment.run(), written(attempt)
+    run, before, diagnosing = experiment.run(), written(attempt), _diagnosing(attempt, recorder, experiment)
     with unlimited_growth():
         if before is None:
-            recorder.start(run.checkpoint(), run.first_look())
+            first = run.first_look()
+            recorder.start(run.checkpoint(), first, diagnosing.begin(first))
         else:
             run.restore(*before)
-    return drive(attempt, run, lambda ended: _finished(attempt, ended, experiment, run))
+    return drive(attempt, run, lambda ended: _finished(attempt, ended, experiment, run), diagnosing=diagnosing)
+
+
+def _diagnosing(attempt: Attempt, recorder: Recorder, experiment: Experiment) -> Diagnosing:
+    """What knows all that earlier attempts have written."""
+    with unlimited_growth(), attempt.database.reading() as session:
+        job = session.get_one(JobRow, attempt.lease.job_id)
+        diagnosing = Diagnosing(experiment, last_told(session, job), recorder.checkpoint)
+        remember(session, job, diagnosing.record)
+    return diagnosing
 
 
 def _finished(attempt: Attempt, ended: Ended, experiment: Experiment, run: Run) -> Conclusion:

@@ -1,0 +1,1 @@
+"""Why a run learns or does not, while it runs and afterwards."""
