@@ -1,7 +1,8 @@
 """The whole way in one command: `python -m service.demo` starts a server and does over HTTP what its users do.
 
-It uploads the bundled handwritten digits, trains on them, shows the losses as they come, tests, predicts one image
-and proves the gradients of the trained network. Standard library only, as any client could be written.
+It uploads the bundled handwritten digits, trains on them, shows the losses as they come, tests, predicts one image,
+proves the gradients of the trained network, and ends with how they flow and with the verdict of the run. Standard
+library only, as any client could be written.
 """
 
 import json
@@ -63,6 +64,8 @@ def show(client: "Client") -> int:
     print(f"\nTest accuracy of {model}: {accuracy:.4f} on rows it never saw.")
     predict_one(client, dataset, model)
     error = gradient_table(client, dataset, model)
+    flow_table(client, job)
+    verdicts(client, job)
     return 0 if accuracy >= 0.95 and error <= 1e-6 else 1
 
 
@@ -122,6 +125,43 @@ def gradient_table(client: "Client", dataset: Json, model: str) -> float:
     verdict = "passed" if check["passed"] else "FAILED"
     print(f"   gradient check {verdict}: largest relative error {check['max_relative_error']:.1e}, bound 1e-6")
     return float(check["max_relative_error"])
+
+
+def flow_table(client: "Client", job: Json) -> None:
+    """Print how the signal flows through the layers at the end of training, one line a layer."""
+    layers = client.get(f"/v1/jobs/{job['id']}/layers")
+    looks, updates = layers["probes"]["nodes"], layers["tensors"]
+    names = list(looks)
+    print(f"\nGradient flow after epoch {layers['probes']['epoch'][-1]}, on 256 rows of the training split:")
+    heads = f"{'rms(dL/dz)':>12} {'activation':>11} {'std':>8} {'dead':>6} {'flat':>6} {'update/weight':>15}"
+    print(f"   {'layer':<12} {heads}")
+    for place, name in enumerate(names):
+        if name not in layers["layers"]:
+            continue
+        follower = names[place + 1] if place + 1 < len(names) and names[place + 1] not in layers["layers"] else name
+        acts = looks[follower]
+        dead, flat = (share_of(acts[part][-1]) for part in ("dead", "saturated"))
+        ratio = next(value for value in reversed(updates[f"{name}.W"]["update_to_weight"]) if value is not None)
+        print(
+            f"   {name:<12} {looks[name]['slope_rms'][-1]:12.4e} {acts['op']:>11} {acts['std'][-1]:8.3f} "
+            f"{dead:>6} {flat:>6} {ratio:15.2e}"
+        )
+
+
+def share_of(value: float | None) -> str:
+    """A share as a percentage; a dash where the activation has none."""
+    return "–" if value is None else f"{value:.0%}"
+
+
+def verdicts(client: "Client", job: Json) -> None:
+    """Print what the service makes of the run."""
+    diagnosis = client.get(f"/v1/jobs/{job['id']}/diagnosis")
+    print(f"\nDiagnosis: {'healthy' if diagnosis['healthy'] else 'NOT healthy'}, chance is {diagnosis['chance']:.4f}.")
+    for verdict in diagnosis["verdicts"]:
+        evidence, (first, last) = verdict["evidence"], verdict["epochs"]
+        value = "not finite" if evidence["value"] is None else f"{evidence['value']:.3g}"
+        print(f"   {verdict['severity']} {verdict['code']}, epochs {first} to {last}; {evidence['measure']}: {value}")
+        print(f"      {verdict['advice']}")
 
 
 class Client:
