@@ -12,7 +12,6 @@ from core.diagnosis.verdict import Verdict, is_healthy
 from core.experiment import Experiment
 from core.training.checkpoint import Checkpoint
 from core.training.events import Ended, EpochEnded
-from core.training.packed import statistics_from_bytes, statistics_to_bytes
 from core.training.statistics import EpochStatistics, is_probed
 from service.diagnosis.schemas import DiagnosisTold
 from service.diagnosis.use_cases import changes, new_record
@@ -42,29 +41,22 @@ class Diagnosing:
 
     def begin(self, first: EpochStatistics | None) -> DiagnosisTold:
         """Before training; this is always told."""
-        self._add(None, first)
+        self.record.add(None, first)
         return self._judged(0) or self._state(0, [], self._standing)
 
     def after(self, ended: EpochEnded) -> DiagnosisTold | None:
         """What has changed with this epoch; None if nothing has, or nobody has looked."""
         losses = ended.training["loss"], ended.validation.get("loss")
-        self._add(Point(ended.epoch, ended.learning_rate, *losses), ended.statistics)
-        has_looked = ended.statistics is not None and ended.statistics.probe is not None
-        return self._judged(ended.epoch) if has_looked or is_probed(ended.epoch) else None
+        self.record.add(Point(ended.epoch, ended.learning_rate, *losses), ended.statistics)
+        looked = is_probed(ended.epoch) if ended.statistics is None else ended.statistics.probe is not None
+        return self._judged(ended.epoch) if looked else None
 
     def at_end(self, ended: Ended) -> DiagnosisTold | None:
         """What has changed with the end of the run."""
         if ended.reason != "diverged":
             return self._judged(ended.epoch)
-        self._add(None, ended.statistics)
+        self.record.add(None, ended.statistics)
         return self._judged(ended.epoch, Failure(ended.node, ended.step, ended.epoch))
-
-    def _add(self, point: Point | None, statistics: EpochStatistics | None) -> None:
-        """Statistics are judged with the digits they are stored with, so that whoever reads them says the same."""
-        if statistics is not None:
-            graph = self.record.graph
-            statistics = statistics_from_bytes(graph, statistics_to_bytes(statistics))
-        self.record.add(point, statistics)
 
     def _judged(self, epoch: int, failure: Failure | None = None) -> DiagnosisTold | None:
         course, before = self.record.course(failure), self._standing

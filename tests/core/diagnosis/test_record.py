@@ -1,8 +1,14 @@
 """What is remembered of a run: all of a short one, and of a long one what fits into little memory."""
 
+from dataclasses import asdict
+
 from core.diagnosis.course import Point
-from core.diagnosis.record import MOST_EPOCHS, RECENT, Record
+from core.diagnosis.record import MOST_EPOCHS, RECENT, Record, rounded
+from core.training.events import EpochEnded
+from core.training.packed import statistics_from_bytes, statistics_to_bytes
+from core.training.run import Run
 from core.training.statistics import EpochStatistics, is_probed
+from tests.bench.faulty_runs import a_case
 from tests.core.diagnosis.courses import a_look, a_network, a_step
 
 GRAPH = a_network("tanh", "tanh")
@@ -40,3 +46,15 @@ def test_of_an_epoch_of_many_steps_some_are_and_all_of_the_first_of_the_run() ->
     assert first[:10] == list(range(10))
     assert (len(first), len(second), len(late)) == (26, 16, 2)
     assert second[0] == 1000 and 1900 < second[-1] < 2000
+
+
+def test_what_is_judged_has_the_digits_that_are_stored() -> None:
+    """Whoever reads the bytes says the same as who has noticed, to the last digit."""
+    case = a_case("saturated", 100_000)
+    run = Run(case.graph, case.spec, case.training)
+    seen = [run.first_look(), *(event.statistics for event in run.events() if isinstance(event, EpochEnded))]
+    for statistics in seen:
+        assert statistics is not None
+        stored = statistics_from_bytes(case.graph, statistics_to_bytes(statistics))
+        assert asdict(rounded(statistics)) == asdict(stored)
+        assert asdict(rounded(stored)) == asdict(stored)
