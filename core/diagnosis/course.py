@@ -111,11 +111,20 @@ class Course:
     @cached_property
     def path(self) -> Sequence[str]:
         """The layers on the path to a loss that has most of them, the first first."""
-        best: dict[str, tuple[str, ...]] = {}
+        count: dict[str, int] = {}
+        before: dict[str, str] = {}
         for node in self.graph.nodes:
-            before = max((best.get(name, ()) for name in node.inputs), key=len, default=())
-            best[node.id] = (*before, node.id) if is_layer(node) else before
-        return max((best.get(str(loss.input), ()) for loss in self.graph.losses), key=len, default=())
+            feeding = max(node.inputs, key=lambda name: count.get(name, 0))
+            count[node.id] = count.get(feeding, 0) + is_layer(node)
+            before[node.id] = feeding
+        judged = [str(loss.input) for loss in self.graph.losses]
+        name = max(judged, key=lambda name: count.get(name, 0), default="")
+        path = []
+        while name in self.graph.node:
+            path.append(name)
+            name = before[name]
+        layers = set(self.layers)
+        return [name for name in reversed(path) if name in layers]
 
     @cached_property
     def judged(self) -> frozenset[str]:

@@ -324,3 +324,23 @@ def test_numbers_that_are_not_finite_anywhere_break_no_rule(value: float) -> Non
 
 def test_a_run_of_which_nothing_is_known_yet_has_no_verdict() -> None:
     assert judge(a_course(DEEP, losses=[])) == []
+
+
+def test_the_layers_that_are_compared_lie_on_the_path_with_most_of_them() -> None:
+    """A shortcut around two of four layers does not count."""
+    nodes = [
+        {"id": "a", "op": "dense", "inputs": ["x"], "units": 4},
+        {"id": "b", "op": "dense", "inputs": ["a"], "units": 4},
+        {"id": "c", "op": "dense", "inputs": ["b"], "units": 4},
+        {"id": "sum", "op": "add", "inputs": ["a", "c"]},
+        {"id": "d", "op": "dense", "inputs": ["sum"], "units": 3},
+    ]
+    assert list(a_course(a_network(layers=None, nodes=nodes)).path) == ["a", "b", "c", "d"]
+
+
+def test_a_chain_of_thousands_of_layers_is_judged_in_a_moment() -> None:
+    layers = [{"op": "dense", "units": 1}] * 3000
+    graph = a_network(layers=[*layers, {"op": "dense", "units": 3}])
+    course = a_course(graph, [a_look(graph)], losses=[0.9])
+    assert len(course.path) == 3001
+    assert judge(course) == []
