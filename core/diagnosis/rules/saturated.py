@@ -50,6 +50,10 @@ class Saturated(Rule):
         )
 
     def complete(self, course: Course, verdict: Verdict, laboratory: Laboratory) -> Verdict:
+        if verdict.epochs[0] > 0:
+            # Steep before training: it is the updates that have driven it there.
+            rate = laboratory.spec.optimizer.learning_rate
+            return compared(verdict, laboratory.train([rate, rate / 10.0]))
         return compared(verdict, laboratory.compare(course, MEASURE, self._largest, [USUAL_START, STANDARDIZED]))
 
     @staticmethod
