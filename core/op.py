@@ -140,6 +140,15 @@ class Op(Model):
     is_activation: ClassVar[bool] = False
     """Whether it bends what a layer gives: what feeds it is then called a pre-activation z, and its value a."""
 
+    bounds: ClassVar[tuple[float | None, float | None]] = (None, None)
+    """The least and the largest number that its value can be; None where there is no such number."""
+
+    only_moves: ClassVar[bool] = False
+    """Whether the entries of its value are entries of its input, picked or put into another shape."""
+
+    normalizes: ClassVar[bool] = False
+    """Whether it brings its input to one size, so that what is behind it does not shrink or grow with depth."""
+
     is_random: ClassVar[bool] = False
     """Whether it draws random numbers in training mode."""
 

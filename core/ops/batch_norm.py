@@ -41,6 +41,7 @@ class BatchNorm(Op):
     effect: ClassVar[Effect] = "affine"
     compares_examples: ClassVar[bool] = True
     reads_channels: ClassVar[bool] = True
+    normalizes: ClassVar[bool] = True
     explanation: ClassVar[str] = (
         "Brings each channel to mean 0 and variance 1 over the batch (in evaluation by running statistics), then "
         "scales and shifts it: y = gamma (x − mean) / √(variance + eps) + beta."

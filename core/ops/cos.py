@@ -14,6 +14,7 @@ class Cos(Pointwise):
 
     op: Literal["cos"] = "cos"
 
+    bounds: ClassVar[tuple[float | None, float | None]] = (-1.0, 1.0)
     explanation: ClassVar[str] = "A wave that starts at its crest: y = cos(x); its slope is −sin(x)."
 
     def value(self, x: Array, y: Array, work: Work) -> Sequence[Call]:

@@ -14,6 +14,7 @@ class Exp(Pointwise):
 
     op: Literal["exp"] = "exp"
 
+    bounds: ClassVar[tuple[float | None, float | None]] = (0.0, None)
     explanation: ClassVar[str] = "Grows as fast as it is large: y = exp(x), and so is its slope."
 
     def value(self, x: Array, y: Array, work: Work) -> Sequence[Call]:

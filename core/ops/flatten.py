@@ -15,6 +15,7 @@ class Flatten(Op):
     op: Literal["flatten"] = "flatten"
 
     effect: ClassVar[Effect] = "affine"
+    only_moves: ClassVar[bool] = True
     explanation: ClassVar[str] = "Lays the numbers of each example in one row; the gradient is laid back."
 
     @classmethod

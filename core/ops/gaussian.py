@@ -21,6 +21,7 @@ class Gaussian(Pointwise):
 
     op: Literal["gaussian"] = "gaussian"
 
+    bounds: ClassVar[tuple[float | None, float | None]] = (0.0, 1.0)
     explanation: ClassVar[str] = "Answers to numbers near 0 alone: y = exp(−x²); its slope is −2x·exp(−x²)."
 
     def value(self, x: Array, y: Array, work: Work) -> Sequence[Call]:

@@ -31,6 +31,7 @@ class GroupNorm(Op):
     """Added to the variance, so that equal numbers become 0."""
 
     reads_channels: ClassVar[bool] = True
+    normalizes: ClassVar[bool] = True
     explanation: ClassVar[str] = (
         "Brings each group of channels of each example to mean 0 and variance 1, then scales and shifts every channel: "
         "y = gamma (x − mean) / √(variance + eps) + beta."

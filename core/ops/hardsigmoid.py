@@ -16,6 +16,7 @@ class Hardsigmoid(Pointwise):
     op: Literal["hardsigmoid"] = "hardsigmoid"
 
     steepest: ClassVar[float | None] = 1.0 / 6.0
+    bounds: ClassVar[tuple[float | None, float | None]] = (0.0, 1.0)
     explanation: ClassVar[str] = (
         "A sigmoid of straight lines: y = x/6 + 1/2 held between 0 and 1, slope 1/6 in between."
     )

@@ -14,6 +14,7 @@ class Hardtanh(Pointwise):
     op: Literal["hardtanh"] = "hardtanh"
 
     steepest: ClassVar[float | None] = 1.0
+    bounds: ClassVar[tuple[float | None, float | None]] = (-1.0, 1.0)
     explanation: ClassVar[str] = "A tanh of straight lines: y = x held between −1 and 1, slope 1 in between."
 
     def value(self, x: Array, y: Array, work: Work) -> Sequence[Call]:

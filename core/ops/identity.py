@@ -15,6 +15,7 @@ class Identity(Op):
     op: Literal["identity"] = "identity"
 
     effect: ClassVar[Effect] = "affine"
+    only_moves: ClassVar[bool] = True
     explanation: ClassVar[str] = "Passes everything as it is: y = x; the gradient passes as it is too."
 
     def output_shape(self, inputs: Sequence[Shape]) -> Shape:

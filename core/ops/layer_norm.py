@@ -25,6 +25,7 @@ class LayerNorm(Op):
     eps: Annotated[float, Field(ge=1e-30, le=1)] = 1e-5
     """Added to the variance, so that equal numbers become 0."""
 
+    normalizes: ClassVar[bool] = True
     explanation: ClassVar[str] = (
         "Brings the features of each example to mean 0 and variance 1, then scales and shifts them: "
         "y = gamma (x − mean) / √(variance + eps) + beta."

@@ -15,6 +15,7 @@ class LogSigmoid(Pointwise):
 
     op: Literal["log_sigmoid"] = "log_sigmoid"
 
+    bounds: ClassVar[tuple[float | None, float | None]] = (None, 0.0)
     explanation: ClassVar[str] = "The logarithm of a probability: y = −log(1+exp(−x)); its slope is 1/(1+exp(x))."
 
     def value(self, x: Array, y: Array, work: Work) -> Sequence[Call]:

@@ -20,6 +20,7 @@ class LogSoftmax(Op):
     """Axis whose probabilities sum to 1, the batch counted as axis 0."""
 
     is_activation: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float | None, float | None]] = (None, 0.0)
     explanation: ClassVar[str] = "Turns numbers into logarithms of probabilities: yᵢ = xᵢ − log Σⱼ exp(xⱼ)."
 
     @classmethod

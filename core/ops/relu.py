@@ -16,6 +16,7 @@ class Relu(Pointwise):
     op: Literal["relu"] = "relu"
 
     rectifies: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float | None, float | None]] = (0.0, None)
     explanation: ClassVar[str] = "Passes what is positive and stops the rest: y = max(0, x), slope 1 or 0."
 
     @property

@@ -14,6 +14,7 @@ class Relu6(Pointwise):
     op: Literal["relu6"] = "relu6"
 
     rectifies: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float | None, float | None]] = (0.0, 6.0)
     explanation: ClassVar[str] = "A rectifier that ends at 6: y = min(max(0, x), 6), slope 1 in between."
 
     @property

@@ -19,6 +19,7 @@ class Reshape(Op):
     """Shape of one example, without the batch; one axis may be -1, and takes what the others leave."""
 
     effect: ClassVar[Effect] = "affine"
+    only_moves: ClassVar[bool] = True
     explanation: ClassVar[str] = "Gives the numbers of each example other axes; the gradient gets the old ones back."
 
     @classmethod

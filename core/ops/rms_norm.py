@@ -25,6 +25,7 @@ class RmsNorm(Op):
     eps: Annotated[float, Field(ge=1e-30, le=1)] = 1e-6
     """Added to the mean square, so that zeros stay 0."""
 
+    normalizes: ClassVar[bool] = True
     explanation: ClassVar[str] = (
         "Divides the features of each example by their root mean square, then scales them: "
         "y = gamma x / √(mean x² + eps)."

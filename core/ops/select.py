@@ -23,6 +23,7 @@ class Select(Op):
     """Which entry, from 0; −1 is the last, such as the last step of a sequence."""
 
     effect: ClassVar[Effect] = "affine"
+    only_moves: ClassVar[bool] = True
     explanation: ClassVar[str] = (
         "Takes one entry along an axis, such as the last step of a sequence: y = x[…, index, …]."
     )

@@ -19,6 +19,7 @@ class Sigmoid(Pointwise):
     op: Literal["sigmoid"] = "sigmoid"
 
     steepest: ClassVar[float | None] = 0.25
+    bounds: ClassVar[tuple[float | None, float | None]] = (0.0, 1.0)
     explanation: ClassVar[str] = "Squeezes any number into (0, 1): y = 1/(1+exp(−x)); its slope y(1−y) is at most 1/4."
 
     def value(self, x: Array, y: Array, work: Work) -> Sequence[Call]:

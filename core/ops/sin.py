@@ -14,6 +14,7 @@ class Sin(Pointwise):
 
     op: Literal["sin"] = "sin"
 
+    bounds: ClassVar[tuple[float | None, float | None]] = (-1.0, 1.0)
     explanation: ClassVar[str] = "A wave: y = sin(x); its slope is cos(x)."
 
     def value(self, x: Array, y: Array, work: Work) -> Sequence[Call]:

@@ -20,6 +20,7 @@ class Softmax(Op):
     """Axis whose entries sum to 1, the batch counted as axis 0."""
 
     is_activation: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float | None, float | None]] = (0.0, 1.0)
     explanation: ClassVar[str] = "Turns numbers into probabilities that sum to 1: yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ)."
 
     @classmethod

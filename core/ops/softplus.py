@@ -19,6 +19,7 @@ class Softplus(Pointwise):
     beta: Annotated[float, Field(ge=1e-6, le=1e6)] = 1.0
     """Sharpness of the bend; the larger, the closer to relu."""
 
+    bounds: ClassVar[tuple[float | None, float | None]] = (0.0, None)
     explanation: ClassVar[str] = "A rectifier with a round corner: y = log(1+exp(βx))/β; its slope is the sigmoid."
 
     def value(self, x: Array, y: Array, work: Work) -> Sequence[Call]:

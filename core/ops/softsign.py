@@ -16,6 +16,7 @@ class Softsign(Pointwise):
     op: Literal["softsign"] = "softsign"
 
     steepest: ClassVar[float | None] = 1.0
+    bounds: ClassVar[tuple[float | None, float | None]] = (-1.0, 1.0)
     explanation: ClassVar[str] = "Squeezes any number into (−1, 1), slowly: y = x/(1+|x|); its slope is 1/(1+|x|)²."
 
     def value(self, x: Array, y: Array, work: Work) -> Sequence[Call]:

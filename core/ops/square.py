@@ -14,6 +14,7 @@ class Square(Pointwise):
 
     op: Literal["square"] = "square"
 
+    bounds: ClassVar[tuple[float | None, float | None]] = (0.0, None)
     explanation: ClassVar[str] = "The product of a number with itself: y = x²; its slope is 2x."
 
     def value(self, x: Array, y: Array, work: Work) -> Sequence[Call]:

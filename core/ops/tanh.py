@@ -20,6 +20,7 @@ class Tanh(Pointwise):
     op: Literal["tanh"] = "tanh"
 
     steepest: ClassVar[float | None] = 1.0
+    bounds: ClassVar[tuple[float | None, float | None]] = (-1.0, 1.0)
     explanation: ClassVar[str] = "Squeezes any number into (−1, 1): y = tanh(x); its slope 1−y² is 1 at 0."
 
     def value(self, x: Array, y: Array, work: Work) -> Sequence[Call]:
