@@ -86,6 +86,20 @@ class Loss(Model):
     def target_shape(self, output: Shape) -> Shape:
         """Shape of one example's target for an output of this shape. Raises core.op.ShapeMismatch."""
 
+    def random_targets(self, output: Shape, rows: int, generator: np.random.Generator) -> Array:
+        """Targets (rows, …) such as this loss takes, of what it judges outputs (rows, *output) to be, with no sense.
+
+        Classes are equally frequent; numbers are standard normal.
+        """
+        shape = (rows, *self.target_shape(output))
+        if self.target_type() == "class":
+            return generator.integers(0, output[-1], shape)
+        if self.output_scale is None:
+            return generator.normal(size=shape)
+        if not self.chooses_one or output[-1] == 1:
+            return generator.integers(0, 2, shape).astype(np.float64)
+        return np.eye(output[-1])[generator.integers(0, output[-1], shape[:-1])]
+
     def prepare(self, site: LossSite) -> Sequence[Call]:
         """Calls that turn new targets and weights into what forward and backward read; none where that is t itself.
 

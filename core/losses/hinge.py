@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 import numpy as np
 
-from core.arrays import Array, Call, call
+from core.arrays import Array, Call, Shape, call
 from core.calls import constant, larger
 from core.entrywise import Entrywise
 from core.loss import LossSite
@@ -20,6 +20,9 @@ class Hinge(Entrywise):
     def examples(cls, generator: np.random.Generator) -> list[tuple[Self, Array, Array]]:
         outputs, targets = generator.normal(size=(4, 3)), generator.choice((-1.0, 1.0), (4, 3))
         return [(cls(), outputs, targets), (cls(reduction="sum"), outputs, targets)]
+
+    def random_targets(self, output: Shape, rows: int, generator: np.random.Generator) -> Array:
+        return generator.choice((-1.0, 1.0), (rows, *output))
 
     def entries(self, site: LossSite, out: Array) -> Sequence[Call]:
         margin = site.scratch("margin", out.shape)

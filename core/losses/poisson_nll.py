@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 
-from core.arrays import Array, Call, call
+from core.arrays import Array, Call, Shape, call
 from core.calls import constant, smaller
 from core.entrywise import Entrywise
 from core.loss import LossSite
@@ -37,6 +37,9 @@ class PoissonNll(Entrywise):
         """The rates exp(y), straight beyond y = 50 as in the loss."""
         held = np.minimum(outputs, _LARGEST)
         return np.asarray(np.exp(held) * (1.0 + (outputs - held)))
+
+    def random_targets(self, output: Shape, rows: int, generator: np.random.Generator) -> Array:
+        return generator.poisson(1.0, (rows, *output)).astype(np.float64)
 
     def entries(self, site: LossSite, out: Array) -> Sequence[Call]:
         held, part = site.scratch("held", out.shape), site.scratch("part", out.shape)
