@@ -19,6 +19,11 @@ class Initializer(Model):
 
     kind: str
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether all weights it draws are the same, so that all units of a layer start alike."""
+        return False
+
     @abstractmethod
     def draw(self, shape: Shape, fans: Fans, generator: np.random.Generator) -> Array:
         """float64 weights of this shape."""

@@ -42,6 +42,9 @@ class Optimizer(Model):
     learning_rate: Annotated[float, Field(gt=0)]
     """Step size before the schedule."""
 
+    usual_rates: ClassVar[tuple[float, float]] = (1e-6, 1.0)
+    """Between these its learning rate mostly is, where inputs are of order 1 (Bengio 2012, section 3.1.1)."""
+
     needs_whole_vector: ClassVar[bool] = False
     """Whether a step needs sums over all parameters, so that it cannot be taken in stretches."""
 

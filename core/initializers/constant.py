@@ -15,5 +15,9 @@ class ConstantWeights(Initializer):
 
     value: float
 
+    @property
+    def is_constant(self) -> bool:
+        return True
+
     def draw(self, shape: Shape, fans: Fans, generator: np.random.Generator) -> Array:
         return np.full(shape, self.value, np.float64)

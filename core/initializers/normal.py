@@ -17,5 +17,9 @@ class Normal(Initializer):
     mean: Annotated[float, Field(ge=-1e100, le=1e100)] = 0.0
     std: Annotated[float, Field(ge=0, le=1e100)] = 0.05
 
+    @property
+    def is_constant(self) -> bool:
+        return self.std == 0.0
+
     def draw(self, shape: Shape, fans: Fans, generator: np.random.Generator) -> Array:
         return generator.normal(self.mean, self.std, shape)

@@ -24,6 +24,10 @@ class TruncatedNormal(Initializer):
     std: Annotated[float, Field(ge=0, le=1e100)] = 0.05
     """Standard deviation before the cut."""
 
+    @property
+    def is_constant(self) -> bool:
+        return self.std == 0.0
+
     def draw(self, shape: Shape, fans: Fans, generator: np.random.Generator) -> Array:
         deviates = generator.standard_normal(shape)
         # Of each draw 4.6 % are too far out, so the loop is over after a few.

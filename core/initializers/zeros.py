@@ -13,5 +13,9 @@ class Zeros(Initializer):
 
     kind: Literal["zeros"] = "zeros"
 
+    @property
+    def is_constant(self) -> bool:
+        return True
+
     def draw(self, shape: Shape, fans: Fans, generator: np.random.Generator) -> Array:
         return np.zeros(shape)

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from core.arrays import Model
 from core.errors import Invalid, Problem
+from core.evidence import Evidence
 from core.graph.build import build
 from core.graph.graph import Graph
 from core.graph.initial import initial_parameters
@@ -16,7 +17,7 @@ from core.initializer import Initializer
 from core.initializers import AnyInitializer
 from core.inspect.batch import BatchQuestion
 from core.inspect.chance import chance
-from core.inspect.outlook import Evidence, Verdict, judge, median
+from core.inspect.outlook import Verdict, judge, median
 from core.inspect.question import Library
 from core.inspect.random_examples import random_examples
 from core.inspect.start import Layer, Layers, Reading, read_layers

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from core.arrays import Model
+from core.evidence import Evidence
 from core.inspect.start import Layers, Reading
 
 Verdict = Literal["saturates", "vanishes", "explodes", "healthy"]
@@ -16,17 +16,6 @@ LEAST_DEPTH = 3
 LEAST_QUOTIENT = 1e-3
 MOST_GROWTH = 2.0
 MOST_SATURATED = 0.25
-
-
-class Evidence(Model):
-    """One measured number."""
-
-    measure: str
-    value: float | None
-    """null where it is not finite."""
-
-    healthy: tuple[float | None, float | None]
-    """The least and the most that is healthy; null where there is no bound."""
 
 
 Outlook = tuple[Verdict, str, list[Evidence]]

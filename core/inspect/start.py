@@ -131,7 +131,7 @@ def _read(layer: Layer, done: Pass) -> Reading:
 
 def _saturated(node: Node, done: Pass) -> float | None:
     """Share of entries where an activation has less than FLAT of its steepest slope."""
-    steepest = node.op.steepest_slope
+    steepest = node.op.steepest
     if steepest is None:
         return None
     return float((_slopes(node, done.sites[node.id]) < FLAT * steepest).mean())

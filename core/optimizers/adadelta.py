@@ -21,6 +21,7 @@ class Adadelta(Optimizer):
     kind: Literal["adadelta"] = "adadelta"
 
     rescales: ClassVar[bool] = True
+    usual_rates: ClassVar[tuple[float, float]] = (1e-3, 10.0)
 
     learning_rate: Annotated[float, Field(gt=0)] = 1.0
     rho: Decay = 0.9

@@ -23,6 +23,7 @@ class AdamW(Optimizer):
     kind: Literal["adamw"] = "adamw"
 
     rescales: ClassVar[bool] = True
+    usual_rates: ClassVar[tuple[float, float]] = (1e-6, 0.1)
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.001
     betas: Betas = (0.9, 0.999)

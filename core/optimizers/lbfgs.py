@@ -28,6 +28,8 @@ class Lbfgs(Optimizer):
 
     kind: Literal["lbfgs"] = "lbfgs"
 
+    usual_rates: ClassVar[tuple[float, float]] = (1e-3, 10.0)
+
     learning_rate: Annotated[float, Field(gt=0)] = 1.0
     history_size: Annotated[int, Field(ge=1, le=100)] = 10
     """Pairs that are remembered; each takes twice the memory of the parameters."""

@@ -24,6 +24,7 @@ class NAdam(Optimizer):
     kind: Literal["nadam"] = "nadam"
 
     rescales: ClassVar[bool] = True
+    usual_rates: ClassVar[tuple[float, float]] = (1e-6, 0.1)
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.002
     betas: Betas = (0.9, 0.999)

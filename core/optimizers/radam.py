@@ -24,6 +24,7 @@ class RAdam(Optimizer):
     kind: Literal["radam"] = "radam"
 
     rescales: ClassVar[bool] = True
+    usual_rates: ClassVar[tuple[float, float]] = (1e-6, 0.1)
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.001
     betas: Betas = (0.9, 0.999)

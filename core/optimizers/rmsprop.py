@@ -23,6 +23,7 @@ class RmsProp(Optimizer):
     kind: Literal["rmsprop"] = "rmsprop"
 
     rescales: ClassVar[bool] = True
+    usual_rates: ClassVar[tuple[float, float]] = (1e-6, 0.1)
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
     alpha: Decay = 0.99

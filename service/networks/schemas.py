@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 
+from core.advice import Advice
 from core.arrays import Model
 from core.graph.summary import NetworkSummary
 from core.losses import AnyLoss
@@ -20,7 +21,7 @@ EXAMPLE: JsonValue = {
 
 
 class TrainingToMeasure(Model):
-    """How the network would be trained, as far as that decides how much memory it takes."""
+    """How the network would be trained, as far as that decides how much memory it takes and what is advised."""
 
     rows: Annotated[int, Field(ge=1, le=1_000_000_000)]
     """Rows of the training split."""
@@ -45,7 +46,7 @@ class NetworkToCheck(Network):
     is called `y`."""
 
     training: TrainingToMeasure | None = None
-    """Asks for the memory of a run; needs a loss."""
+    """Asks for the memory of a run, and for advice on its rate and rows; needs a loss."""
 
 
 class CheckedNetwork(NetworkSummary):
@@ -53,6 +54,9 @@ class CheckedNetwork(NetworkSummary):
 
     network: dict[str, Any]
     """The same in node form with every default written out, as it may be posted."""
+
+    advice: list[Advice]
+    """What could be better, warnings first. Nothing of it keeps a network from being trained."""
 
     memory: RunMemory | None = None
     """What a run as described by `training` takes; null where that was not given."""

@@ -1,5 +1,6 @@
 """What is wrong with a network, or what it amounts to."""
 
+from core.advice import Advice, Situation, TrainingPlan, advise
 from core.errors import Invalid, Problem
 from core.graph.build import Surroundings, build
 from core.graph.graph import Graph
@@ -26,7 +27,13 @@ def check(asked: NetworkToCheck, max_parameters: int) -> CheckedNetwork:
     )
     graph = build(network, around)
     written = network_json(written_out(graph))
-    return CheckedNetwork(network=written, memory=_memory(asked, graph), **dict(summarize(graph)))
+    memory, advice = _memory(asked, graph), _advice(asked, graph)
+    return CheckedNetwork(network=written, advice=advice, memory=memory, **dict(summarize(graph)))
+
+
+def _advice(asked: NetworkToCheck, graph: Graph) -> list[Advice]:
+    plan = asked.training
+    return advise(Situation(graph, None if plan is None else TrainingPlan(plan.rows, plan.optimizer)))
 
 
 def _memory(asked: NetworkToCheck, graph: Graph) -> RunMemory | None:

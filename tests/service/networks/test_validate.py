@@ -205,3 +205,28 @@ def test_memory_is_told_of_what_can_be_trained_only(client: TestClient) -> None:
     }
     assert "give `loss`" in mistakes(client, network)["/training"]
     assert "3000" in mistakes(client, network | {"loss": {"kind": "mse"}})["/training"]
+
+
+def test_advice_stands_beside_a_network_and_refuses_nothing(client: TestClient) -> None:
+    network: dict[str, Any] = {
+        "inputs": {"x": {"shape": [4]}},
+        "layers": [
+            {"op": "dense", "units": 300},
+            {"op": "dense", "units": 300},
+            {"op": "relu"},
+            {"op": "dense", "units": 3},
+        ],
+        "loss": {"kind": "cross_entropy"},
+        "training": {"rows": 100, "optimizer": {"kind": "adam", "learning_rate": 0.5}},
+    }
+    answer = client.post(PATH, json=network).json()
+    assert [(one["code"], one["pointer"]) for one in answer["advice"]] == [
+        ("consecutive_linear", "/network/nodes/1"),
+        ("parameters_exceed_rows", "/training/rows"),
+        ("unusual_learning_rate", "/training/optimizer/learning_rate"),
+    ]
+    assert answer["network"]["nodes"][1]["id"] == answer["advice"][0]["node"] == "dense_2"
+    assert answer["advice"][2]["evidence"] == {"measure": "learning_rate", "value": 0.5, "healthy": [1e-6, 0.1]}
+    healthy = network | {"layers": [network["layers"][0], network["layers"][2], network["layers"][3]]}
+    del healthy["training"]
+    assert client.post(PATH, json=healthy).json()["advice"] == []
