@@ -20,6 +20,7 @@ from core.errors import Invalid, Problem, pointer
 from core.experiment.assemble import assemble_graph
 from core.experiment.columns import Feed, input_specs, plan_inputs, plan_targets, stated_losses
 from core.experiment.defaults import with_defaults
+from core.experiment.scales import notes_on_scales
 from core.experiment.spec import ExperimentSpec
 from core.graph.graph import Graph
 from core.loss import Loss
@@ -115,7 +116,11 @@ def resolve(
         watched,
         tested,
         columns.rows,
-        (*columns.notes, *_notes_on_range(chosen.learning_rate_range)),
+        (
+            *columns.notes,
+            *notes_on_scales(chosen, graph, preparation, learned),
+            *_notes_on_range(chosen.learning_rate_range),
+        ),
     )
 
 
