@@ -72,6 +72,7 @@ SPEAKS: dict[str, list[Graph]] = {
         a_chain(OUT, of("tanh"), loss="bce"),
         a_chain(OUT, of("relu"), loss="bce"),
         a_chain(OUT, of("gelu"), loss="bce"),
+        a_chain(OUT, of("relu6"), loss="bce"),
         a_chain(OUT, loss="categorical_ce_probs"),
         a_chain(OUT, of("softmax"), loss="nll"),
         a_chain(OUT, loss="nll"),
@@ -307,13 +308,26 @@ HEALTHY = {
     "convolutions": a_chain(conv(), RELU, {"op": "max_pool2d", "kernel": 2}, of("flatten"), OUT, shape=(1, 4, 4)),
     "sequence": a_chain({"op": "lstm", "units": 4}, {"op": "select", "axis": 1, "index": -1}, OUT, shape=(5, 2)),
     "residual": a_residual_chain(RELU, blocks=5),
+    "of the README": a_chain(dense(16), of("tanh"), drop(0.1), OUT),
+    "of the benchmark": a_chain(dense(512), RELU, dense(512), RELU, dense(10), shape=(784,)),
+    "of the README, images": a_chain(
+        conv(kernel=3, padding=1),
+        RELU,
+        {"op": "max_pool2d", "kernel": 2},
+        conv(kernel=3, padding=1),
+        RELU,
+        {"op": "max_pool2d", "kernel": 2},
+        of("flatten"),
+        dense(10),
+        shape=(1, 8, 8),
+    ),
     "no loss": a_chain(DENSE, RELU, OUT, of("softmax"), loss=None),
 }
 
 
 @pytest.mark.parametrize("name", HEALTHY)
 def test_healthy_networks_get_no_advice(name: str) -> None:
-    assert codes(HEALTHY[name], TrainingPlan(1000, Adam())) == []
+    assert codes(HEALTHY[name], TrainingPlan(20_000, Adam())) == []
 
 
 @pytest.mark.parametrize(("encoding", "width"), [("class", 3), ("binary", 1), ("number", 1)])
