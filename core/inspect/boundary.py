@@ -12,19 +12,15 @@ from core.data.targets import Label, NumberTarget, Target
 from core.errors import Invalid, Problem, pointer
 from core.graph.graph import Graph
 from core.graph.interpreter import interpret
+from core.inspect.answers import MOST_NUMBERS
 from core.inspect.decided import Decided, decided_by, decided_for
+from core.inspect.effort import MOST_OPERATIONS
 from core.inspect.feature_plane import Axis, Described, describe, plane_table
 from core.inspect.question import Library, Question
 from core.inspect.subject import Subject, bind
 from core.inspect.tensors import Shown
 
 MOST_RESOLUTION = 200
-MOST_NUMBERS = 2_000_000
-"""Numbers that an answer holds; beyond them a summary says as much."""
-
-MOST_OPERATIONS = 2e11
-"""Floating-point operations that an answer may take: about a minute."""
-
 _AT_A_TIME = 2_000_000
 """Values of all nodes together that are held while the grid is computed piece by piece."""
 
@@ -80,6 +76,8 @@ class Boundary(Question):
     """
 
     question: Literal["boundary"] = "boundary"
+
+    example: ClassVar[Mapping[str, Any]] = {"subject": {"model": "iris"}, "resolution": 20}
 
     sentence: ClassVar[str] = "What is predicted on a grid of two features, all others held, at any epoch?"
 

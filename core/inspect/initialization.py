@@ -17,6 +17,7 @@ from core.initializer import Initializer
 from core.initializers import AnyInitializer
 from core.inspect.batch import BatchQuestion
 from core.inspect.chance import chance
+from core.inspect.effort import MOST_OPERATIONS
 from core.inspect.outlook import Verdict, judge, median
 from core.inspect.question import Library
 from core.inspect.random_examples import random_examples
@@ -29,9 +30,6 @@ from core.training.examples import Examples
 USUAL_ROWS = 256
 MOST_SEEDS = 10
 MOST_COMPARED = 8
-
-MOST_OPERATIONS = 2e11
-"""Floating-point operations that an answer may take: about a minute."""
 
 MOST_LAYERS = 20_000
 """Layers of all starts together that an answer tells of."""
