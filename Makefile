@@ -34,8 +34,7 @@ test: $(VENV)/.dev ## format, lint, types, import contracts, all tests on SQLite
 	$(call step,tests,$(RUN) -m pytest -q -n 2)
 
 bench: $(VENV)/.bench ## examples per second beside peers and the GEMM floor; how often the diagnosis is right
-	@$(RUN) -m tests.bench.training
-	@$(RUN) -m tests.bench.diagnosis
+	@$(RUN) -m tests.bench.training; trained=$$?; $(RUN) -m tests.bench.diagnosis && exit $$trained
 
 bench-diagnosis: $(VENV)/.dev ## how often planted faults are found and healthy runs accused
 	@$(RUN) -m tests.bench.diagnosis

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.journeys.running import ROOT, Service
@@ -39,6 +40,25 @@ def test_every_command_of_the_tour_does_what_the_text_says(service: Service, tmp
         '"passed":true',
         '"loss":0.18497938297395',  # the worked example of the 2-2-2 network
         '"value":-12.7',
+        '"verdicts":[',
+        '"patience":5',
+        '"entry":"do[0]/do.W[0][0]"',  # the last of the three factors of w5
+        '"agrees":true',
+        '"predicted_decrease"',
+        '"cosines_with_mean"',
+        '"stability"',
+        '"completeness"',
+        '"self_influence"',
+        '"barrier"',
+        '"class_index"',
+        "sigmoid normal saturates",
+        "sigmoid glorot_uniform vanishes",
+        "tanh normal explodes",
+        "relu he_normal healthy",
+        "'equal': True",  # the replay
+        '"from":"job_',  # the fork
+        "'question': 'gradient-check'",
     ):
         assert said in tour.stdout, f"{said} is missing in:\n{tour.stdout}"
     assert (tmp_path / "penguins.safetensors").stat().st_size > 1000
+    assert "gradients/params/dense_1/W" in np.load(tmp_path / "gradients.npz")

@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from core.arrays import Array
+from tests import reference_flow
 
 Json = dict[str, Any]
 
@@ -98,3 +99,28 @@ def test_the_check_of_the_reference_network_is_within_its_bound(client: TestClie
     assert found["max_relative_error"] <= CHECK["measured_max_relative_error_informative"]
     assert [(tensor["node"], tensor["param"]) for tensor in found["tensors"]] == list(SHAPES)
     assert all(direction["uncertainty"] < 1e-6 for direction in found["directions"])
+
+
+def test_the_flow_of_the_reference_network_comes_out(client: TestClient) -> None:
+    (point,) = ask(client, "flow", reference_flow.the_reference())["points"]
+    reference_flow.agrees_with_the_reference(point)
+
+
+BLOCKS = {
+    "expressions": "tests/worked/test_inspection_over_rest.py",
+    "gradient_check": "tests/worked/test_inspection_over_rest.py",
+    "flow": "tests/reference_flow.py",
+    "per_sample": "tests/service/inspections/test_per_example.py",
+    "per_sample_other_labels": "tests/service/inspections/test_per_example.py",
+    "curvature": "tests/service/inspections/test_curvature.py",
+    "attribution": "tests/service/inspections/test_attribution.py",
+    "deeplift_rescale": "tests/service/inspections/test_attribution.py",
+    "influence": "tests/service/inspections/test_influence.py",
+    "loss_landscape": "tests/service/inspections/test_landscape.py",
+}
+"""Where the numbers of each block of the reference are asked for through the service."""
+
+
+@pytest.mark.parametrize("block", sorted(REFERENCE.keys() - {"about", "network"}))
+def test_every_block_of_the_reference_is_asked_for_somewhere(block: str) -> None:
+    assert f'["{block}"]' in (Path(__file__).parents[2] / BLOCKS[block]).read_text()

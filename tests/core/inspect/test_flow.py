@@ -1,7 +1,6 @@
 """The flow question: the reference numbers, every op, and what is refused."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,10 @@ from core.inspect.question import Library
 from core.network import Network
 from core.ops import OPS
 from core.pointwise import Pointwise
+from tests.reference_flow import REFERENCE, agrees_with_the_reference, the_reference
 from tests.reference_networks import case, cases, request_of
 
 Body = dict[str, Any]
-REFERENCE: Body = json.loads((Path(__file__).parents[2] / "reference" / "inspection.json").read_text())
 
 
 def ask(body: Body, library: Library) -> Body:
@@ -31,43 +30,6 @@ def mistakes(body: Body, library: Library) -> dict[str, str]:
     with pytest.raises(Invalid) as caught:
         ask(body, library)
     return {problem.pointer: problem.detail for problem in caught.value.problems}
-
-
-def the_reference() -> Body:
-    given = REFERENCE["network"]
-    nodes = [
-        {"id": "z1", "op": "dense", "inputs": ["x"], "params": {"W": given["W1"], "b": given["b1"]}},
-        {"id": "h", "op": "tanh", "inputs": ["z1"]},
-        {"id": "z2", "op": "dense", "inputs": ["h"], "params": {"W": given["W2"], "b": given["b2"]}},
-    ]
-    return {
-        "subject": {"network": {"nodes": nodes, "losses": [{"kind": "cross_entropy"}]}},
-        "inputs": {"x": given["x"]},
-        "targets": {"y": given["y"]},
-        "learning_rate": REFERENCE["flow"]["learning_rate"],
-    }
-
-
-def agrees_with_the_reference(answer: Body) -> None:
-    def near(value: Any) -> Any:
-        return pytest.approx(value, rel=1e-9, abs=1e-15)
-
-    expected = REFERENCE["flow"]
-    for name, numbers in expected["tensors"].items():
-        ours = answer["tensors"][f"z{name[1]}.{name[0]}"]
-        assert {key: ours[key] for key in numbers} == near(numbers)
-    for name, numbers in expected["activations"].items():
-        node = answer["nodes"][name]
-        assert node["mean"] == near(numbers["mean"])
-        assert node["std"] == near(numbers["std_biased"])
-        assert node["saturated"] == numbers["saturated_fraction_abs_gt_0.97"]
-        assert node["units"] == {"mean": near(numbers["per_unit_mean"]), "std": near(numbers["per_unit_std_biased"])}
-        assert node["mean_local_slope"] == near(numbers["mean_local_slope"])
-    signals = {layer["node"]: layer["slope_rms"] for layer in answer["layers"]}
-    assert signals == {name: near(expected["backpropagated"][f"dL_d{name}_rms"]) for name in ("z1", "z2")}
-    ratio = "first_to_last_weight_gradient_norm_ratio"
-    assert answer[ratio] == near(expected[ratio])
-    assert answer["first_to_last_slope_ratio"] == near(signals["z1"] / signals["z2"])
 
 
 def test_every_reference_number_comes_out(library: Library) -> None:
