@@ -11,17 +11,17 @@ from core.arrays import Array, Model
 from core.data.features import FeaturePreparation
 from core.data.preparation import Preparation
 from core.errors import Invalid, Problem, pointer
-from core.inspect.attributed import Attribution, Numbers, completeness_of, numbers
-from core.inspect.baselines import MOST_BASELINES, Baseline, Given, baseline_of, baselines_of, check_stack
-from core.inspect.batch import TWO_TWO_TWO, BatchQuestion, refuse_parts
-from core.inspect.effort import MOST_OPERATIONS, effort_of_pass, refuse_beyond_patience
-from core.inspect.explained import Explained, check_place, combined
-from core.inspect.occlusion import count_of, occlusions, parts_of
-from core.inspect.output_gradient import Choice, OutputChoice, OutputView, choose, view_of, without_loss
-from core.inspect.paths import FIRST_STEPS, PathRule, Summed, integrated_gradients
-from core.inspect.question import History, Library
-from core.inspect.rescale import rescaled_contributions, without_rule
-from core.inspect.tensors import NonFinite, Shown, non_finite
+from core.inspection.attributed import Attribution, Numbers, completeness_of, numbers
+from core.inspection.baselines import MOST_BASELINES, Baseline, Given, baseline_of, baselines_of, check_stack
+from core.inspection.batch import TWO_TWO_TWO, BatchQuestion, refuse_parts
+from core.inspection.effort import MOST_OPERATIONS, effort_of_pass, refuse_beyond_patience
+from core.inspection.explained import Explained, check_place, combined
+from core.inspection.occlusion import count_of, occlusions, parts_of
+from core.inspection.output_gradient import Choice, OutputChoice, OutputView, choose, view_of, without_loss
+from core.inspection.paths import FIRST_STEPS, PathRule, Summed, integrated_gradients
+from core.inspection.question import History, Library
+from core.inspection.rescale import rescaled_contributions, without_rule
+from core.inspection.tensors import NonFinite, Shown, non_finite
 from core.op import Name
 
 Method = Literal[

@@ -12,13 +12,13 @@ from core.data.targets import Label, NumberTarget, Target
 from core.errors import Invalid, Problem, pointer
 from core.graph.graph import Graph
 from core.graph.interpreter import interpret
-from core.inspect.answers import MOST_NUMBERS
-from core.inspect.decided import Decided, decided_by, decided_for
-from core.inspect.effort import MOST_OPERATIONS
-from core.inspect.feature_plane import Axis, Described, describe, plane_table
-from core.inspect.question import Library, Question
-from core.inspect.subject import Subject, bind
-from core.inspect.tensors import Shown
+from core.inspection.answers import MOST_NUMBERS
+from core.inspection.decided import Decided, decided_by, decided_for
+from core.inspection.effort import MOST_OPERATIONS
+from core.inspection.feature_plane import Axis, Described, describe, plane_table
+from core.inspection.question import Library, Question
+from core.inspection.subject import Subject, bind
+from core.inspection.tensors import Shown
 
 MOST_RESOLUTION = 200
 _AT_A_TIME = 2_000_000

@@ -8,16 +8,16 @@ from pydantic import Field
 from core.arrays import Array, Model, Tensor
 from core.errors import Invalid, Problem, pointer
 from core.graph.graph import Graph
-from core.inspect.batch import BatchQuestion, Posed
-from core.inspect.by_example import by_example, meeting_node
-from core.inspect.curvature_matrices import Matrices, is_small, matrices
-from core.inspect.effort import MOST_OPERATIONS
-from core.inspect.hessian import hessian_product
-from core.inspect.lanczos import Ends, TraceEstimate, ends_of_spectrum, trace_estimate
-from core.inspect.objective import flat_gradient, total
-from core.inspect.question import Library
-from core.inspect.rate import rate_in_use
-from core.inspect.tensors import Shown, finite
+from core.inspection.batch import BatchQuestion, Posed
+from core.inspection.by_example import by_example, meeting_node
+from core.inspection.curvature_matrices import Matrices, is_small, matrices
+from core.inspection.effort import MOST_OPERATIONS
+from core.inspection.hessian import hessian_product
+from core.inspection.lanczos import Ends, TraceEstimate, ends_of_spectrum, trace_estimate
+from core.inspection.objective import flat_gradient, total
+from core.inspection.question import Library
+from core.inspection.rate import rate_in_use
+from core.inspection.tensors import Shown, finite
 
 MOST_HELD = 40_000_000
 """Numbers of the vectors that the search for eigenvalues holds."""

@@ -14,7 +14,7 @@ from core.expressions.differentiate import LocalDerivatives, cost, forward, hess
 from core.expressions.grammar import parse
 from core.expressions.graph import Graph, Node, Undefined, build, evaluate
 from core.expressions.numeric import central_difference, kinks, relative_error
-from core.inspect.question import Library, Question
+from core.inspection.question import Library, Question
 
 MOST_HESSIAN_INPUTS = 50
 # Each measured variable costs 4 to 24 evaluations: all 660 that fit into 2,000 characters took 2.5 s.

@@ -13,9 +13,9 @@ from core.errors import Invalid, Problem
 from core.graph.graph import Graph, Node, Slice
 from core.graph.interpreter import Pass
 from core.graph.layers import is_layer, layers_of, unit_axes
-from core.inspect.batch import BatchQuestion, Posed
-from core.inspect.objective import flat_gradient, total
-from core.inspect.question import History, Library
+from core.inspection.batch import BatchQuestion, Posed
+from core.inspection.objective import flat_gradient, total
+from core.inspection.question import History, Library
 from core.optimizer import Optimizer
 from core.optimizers import AnyOptimizer
 from core.optimizers.adam import Adam

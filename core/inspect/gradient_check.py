@@ -9,12 +9,12 @@ import numpy as np
 from core.arrays import Model
 from core.errors import Invalid, Problem
 from core.graph.graph import Graph
-from core.inspect.batch import BatchQuestion, Posed
-from core.inspect.directions import Comparison, Move, Point, Variable, inputs_of, joint_move, parameters_of
-from core.inspect.effort import CALLING, MOST_OPERATIONS
-from core.inspect.objective import total
-from core.inspect.question import Library
-from core.inspect.worst import Entry, worst_entries
+from core.inspection.batch import BatchQuestion, Posed
+from core.inspection.directions import Comparison, Move, Point, Variable, inputs_of, joint_move, parameters_of
+from core.inspection.effort import CALLING, MOST_OPERATIONS
+from core.inspection.objective import total
+from core.inspection.question import Library
+from core.inspection.worst import Entry, worst_entries
 
 TOLERANCE = 1e-6
 DIRECTIONS = 3

@@ -7,11 +7,11 @@ from core.arrays import Array, Model
 from core.data.preparation import Preparation
 from core.errors import Invalid, Problem, pointer
 from core.graph.interpreter import Pass
-from core.inspect.batch import BatchQuestion, Part, Posed
-from core.inspect.objective import flat_gradient, objective
-from core.inspect.output_gradient import Choice, OutputView, choose, view_of
-from core.inspect.question import Library
-from core.inspect.tensors import NonFinite, Shown, finite, non_finite
+from core.inspection.batch import BatchQuestion, Part, Posed
+from core.inspection.objective import flat_gradient, objective
+from core.inspection.output_gradient import Choice, OutputView, choose, view_of
+from core.inspection.question import Library
+from core.inspection.tensors import NonFinite, Shown, finite, non_finite
 
 ALL_PARTS: tuple[Part, ...] = ("values", "params", "inputs", "nodes", "state")
 OF_A_LOSS: tuple[Part, ...] = ("params", "inputs", "nodes")

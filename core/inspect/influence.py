@@ -10,15 +10,15 @@ from pydantic import Field
 from core.arrays import Array, Model, Tensor
 from core.data.cells import Cell
 from core.errors import Invalid, Problem, pointer
-from core.inspect.answers import MOST_NUMBERS
-from core.inspect.batch import MOST_ROWS, BatchQuestion, Posed, SplitRows, refuse_parts
-from core.inspect.effort import effort_of_pass, refuse_beyond_patience
-from core.inspect.example_gradients import example_gradients, shares_of_examples
-from core.inspect.given_parameters import GivenParameters, flat_parameters
-from core.inspect.hessian import hessian
-from core.inspect.objective import flat_gradient
-from core.inspect.question import Library
-from core.inspect.tensors import NonFinite, Shown, non_finite
+from core.inspection.answers import MOST_NUMBERS
+from core.inspection.batch import MOST_ROWS, BatchQuestion, Posed, SplitRows, refuse_parts
+from core.inspection.effort import effort_of_pass, refuse_beyond_patience
+from core.inspection.example_gradients import example_gradients, shares_of_examples
+from core.inspection.given_parameters import GivenParameters, flat_parameters
+from core.inspection.hessian import hessian
+from core.inspection.objective import flat_gradient
+from core.inspection.question import Library
+from core.inspection.tensors import NonFinite, Shown, non_finite
 
 Method = Literal["tracin", "self_influence", "influence_function"]
 

@@ -15,15 +15,15 @@ from core.graph.graph import Graph
 from core.graph.initial import initial_parameters
 from core.initializer import Initializer
 from core.initializers import AnyInitializer
-from core.inspect.batch import BatchQuestion
-from core.inspect.chance import chance
-from core.inspect.effort import MOST_OPERATIONS
-from core.inspect.outlook import Verdict, judge, median
-from core.inspect.question import Library
-from core.inspect.random_examples import random_examples
-from core.inspect.start import Layer, Layers, Reading, read_layers
-from core.inspect.subject import bind
-from core.inspect.variants import ACTIVATIONS, with_activation, with_initializer
+from core.inspection.batch import BatchQuestion
+from core.inspection.chance import chance
+from core.inspection.effort import MOST_OPERATIONS
+from core.inspection.outlook import Verdict, judge, median
+from core.inspection.question import Library
+from core.inspection.random_examples import random_examples
+from core.inspection.start import Layer, Layers, Reading, read_layers
+from core.inspection.subject import bind
+from core.inspection.variants import ACTIVATIONS, with_activation, with_initializer
 from core.losses.mse import Mse
 from core.training.examples import Examples
 

@@ -10,13 +10,13 @@ from pydantic import Discriminator, Field, Tag
 
 from core.arrays import Array, Model
 from core.errors import Invalid, Problem, pointer
-from core.inspect.batch import BatchQuestion, Posed, refuse_parts
-from core.inspect.effort import effort_of_pass, refuse_beyond_patience
-from core.inspect.given_parameters import GivenParameters, flat_parameters
-from core.inspect.objective import flat_gradient, total
-from core.inspect.plane import Plane, filter_normalized, principal_plane, random_directions
-from core.inspect.question import Library
-from core.inspect.tensors import NonFinite, Shown, non_finite
+from core.inspection.batch import BatchQuestion, Posed, refuse_parts
+from core.inspection.effort import effort_of_pass, refuse_beyond_patience
+from core.inspection.given_parameters import GivenParameters, flat_parameters
+from core.inspection.objective import flat_gradient, total
+from core.inspection.plane import Plane, filter_normalized, principal_plane, random_directions
+from core.inspection.question import Library
+from core.inspection.tensors import NonFinite, Shown, non_finite
 
 MOST_POSITIONS = 1001
 MOST_ON_A_SIDE = 101

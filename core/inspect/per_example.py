@@ -9,12 +9,12 @@ from pydantic import Field
 from core.arrays import Array, Model, size_of
 from core.errors import Invalid, Problem, pointer
 from core.graph.graph import Graph, Node
-from core.inspect.batch import BatchQuestion, Posed
-from core.inspect.by_example import ByExample, by_example, meeting_node
-from core.inspect.effort import CALLING, MOST_OPERATIONS
-from core.inspect.question import Library
-from core.inspect.rate import rate_in_use
-from core.inspect.spread import (
+from core.inspection.batch import BatchQuestion, Posed
+from core.inspection.by_example import ByExample, by_example, meeting_node
+from core.inspection.effort import CALLING, MOST_OPERATIONS
+from core.inspection.question import Library
+from core.inspection.rate import rate_in_use
+from core.inspection.spread import (
     BatchTests,
     Conflicts,
     NoiseScale,
@@ -27,7 +27,7 @@ from core.inspect.spread import (
     outliers,
     trace_covariance,
 )
-from core.inspect.tensors import NonFinite, Shown, finite, non_finite
+from core.inspection.tensors import NonFinite, Shown, finite, non_finite
 
 MOST_EXAMPLES = 2_000
 """Every two of them are compared."""

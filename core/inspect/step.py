@@ -9,12 +9,12 @@ from pydantic import BeforeValidator, Field, model_validator
 from core.arrays import Array, Model
 from core.errors import Invalid, Problem, pointer
 from core.graph.interpreter import Pass
-from core.inspect.batch import BatchQuestion, Posed
-from core.inspect.effort import MOST_OPERATIONS
-from core.inspect.hessian import hessian_product
-from core.inspect.objective import flat_gradient, objective, total
-from core.inspect.question import Library
-from core.inspect.tensors import NonFinite, Shown, finite, non_finite
+from core.inspection.batch import BatchQuestion, Posed
+from core.inspection.effort import MOST_OPERATIONS
+from core.inspection.hessian import hessian_product
+from core.inspection.objective import flat_gradient, objective, total
+from core.inspection.question import Library
+from core.inspection.tensors import NonFinite, Shown, finite, non_finite
 from core.optimizer import Optimizer
 from core.optimizers import AnyOptimizer
 from core.optimizers.sgd import Sgd

@@ -7,15 +7,15 @@ from pydantic import Field
 from core.arrays import Model
 from core.errors import Invalid, Problem
 from core.graph.graph import Node
-from core.inspect.batch import BatchQuestion, Posed
-from core.inspect.chain import Chain, chain_of, operations_of
-from core.inspect.derivation import Derivable, latex, markdown
-from core.inspect.effort import refuse_beyond_patience
 from core.inspect.gradients import ALL_PARTS, GradientsAnswer, gradients_of
-from core.inspect.objective import flat_gradient, objective
-from core.inspect.parameter_entry import find_entry
-from core.inspect.question import Library
-from core.inspect.tensors import Shown
+from core.inspection.batch import BatchQuestion, Posed
+from core.inspection.chain import Chain, chain_of, operations_of
+from core.inspection.derivation import Derivable, latex, markdown
+from core.inspection.effort import refuse_beyond_patience
+from core.inspection.objective import flat_gradient, objective
+from core.inspection.parameter_entry import find_entry
+from core.inspection.question import Library
+from core.inspection.tensors import Shown
 
 MOST_EXAMPLES = 4
 

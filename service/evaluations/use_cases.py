@@ -13,7 +13,7 @@ from core.data.table import Table
 from core.errors import Invalid, Problem
 from core.evaluation import judge_all
 from core.experiment import ExperimentSpec, split_of
-from core.inspect.examples import column_of_weights
+from core.inspection.examples import column_of_weights
 from core.training.examples import Examples, check_indices
 from service.datasets.ids import DatasetId
 from service.datasets.tables import DatasetRow

@@ -3,8 +3,8 @@
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from core.inspect.answers import answered, holds_arrays, with_arrays_apart
-from core.inspect.question import Library, Question
+from core.inspection.answers import answered, holds_arrays, with_arrays_apart
+from core.inspection.question import Library, Question
 from service.inspections.errors import NoArrays
 from service.inspections.npz import npz
 from service.kit.http.accept import preferred

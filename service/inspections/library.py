@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from core.arrays import Array, type_of_precision
 from core.errors import Invalid, Problem
 from core.experiment import Experiment
-from core.inspect.question import History, Trained
+from core.inspection.question import History, Trained
 from core.weights import weights_from_bytes
 from service.checkpoints import use_cases as checkpoints
 from service.checkpoints.tables import CheckpointRow

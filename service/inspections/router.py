@@ -9,9 +9,9 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from core.inspect import QUESTIONS
-from core.inspect.answers import PagedAnswer, form_of
-from core.inspect.effort import MOST_OPERATIONS
-from core.inspect.question import Question
+from core.inspection.answers import PagedAnswer, form_of
+from core.inspection.effort import MOST_OPERATIONS
+from core.inspection.question import Question
 from service.inspections import use_cases
 from service.inspections.errors import AnswerNotFound, NoArrays, QuestionNotFound
 from service.inspections.forms import JSON, NPZ, forms_of, respond

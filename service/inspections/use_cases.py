@@ -6,9 +6,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from core.inspect import QUESTIONS
-from core.inspect.answers import answered
-from core.inspect.question import Library, Question
-from core.inspect.subject import Subject
+from core.inspection.answers import answered
+from core.inspection.question import Library, Question
+from core.inspection.subject import Subject
 from service.checkpoints.tables import CheckpointRow
 from service.inspections.errors import AnswerNotFound
 from service.inspections.library import named

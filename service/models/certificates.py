@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.inspect.batch import SplitRows
 from core.inspect.gradient_check import Direction, Kink, TensorCheck
+from core.inspection.batch import SplitRows
 from service.kit.http.schemas import StrictModel
 from service.kit.provenance import Provenance
 

@@ -11,8 +11,8 @@ from core.arrays import Array
 from core.errors import Invalid
 from core.experiment import Experiment
 from core.graph.graph import Graph
-from core.inspect.batch import Posed, SplitRows
 from core.inspect.gradient_check import DIRECTIONS, check, operations
+from core.inspection.batch import Posed, SplitRows
 from core.training.examples import Examples
 from core.weights import weights_from_bytes
 from service.kit.provenance import provenance

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from core.arrays import Array, Shape
-from core.inspect.batch import Posed
-from core.inspect.by_example import ByExample, by_example
 from core.inspect.gradients import Gradients
-from core.inspect.objective import flat_gradient, total
-from core.inspect.question import History, Trained
+from core.inspection.batch import Posed
+from core.inspection.by_example import ByExample, by_example
+from core.inspection.objective import flat_gradient, total
+from core.inspection.question import History, Trained
 from core.loss import Loss
 from core.losses import LOSSES
 from core.op import Op

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from core.inspect.question import History, Trained
+from core.inspection.question import History, Trained
 from service.inspections import use_cases as inspections
 from service.inspections.library import StoredModels
 from service.jobs import leases

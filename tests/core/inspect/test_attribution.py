@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.inspect.answers import answered
 from core.inspect.attribution import AttributionQuestion
-from core.inspect.batch import Posed
-from core.inspect.output_gradient import choose
-from core.inspect.question import Library
+from core.inspection.answers import answered
+from core.inspection.batch import Posed
+from core.inspection.output_gradient import choose
+from core.inspection.question import Library
 from tests.reference_networks import Case, cases, request_of
 
 Json = dict[str, Any]

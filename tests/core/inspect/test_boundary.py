@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import Invalid
 from core.inspect.boundary import Boundary
-from core.inspect.question import Library
+from core.inspection.question import Library
 
 Body = dict[str, Any]
 

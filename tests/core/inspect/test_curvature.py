@@ -9,7 +9,7 @@ import pytest
 from core.arrays import Array
 from core.errors import Invalid
 from core.inspect.curvature import Curvature
-from core.inspect.question import Library
+from core.inspection.question import Library
 from core.loss import Loss
 from core.losses import LOSSES
 

@@ -9,7 +9,7 @@ import pytest
 from core.errors import Invalid
 from core.graph.build import build
 from core.inspect.flow import FlowQuestion
-from core.inspect.question import Library
+from core.inspection.question import Library
 from core.network import Network
 from core.ops import OPS
 from core.pointwise import Pointwise

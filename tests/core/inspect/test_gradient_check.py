@@ -14,9 +14,9 @@ from core.graph.build import build
 from core.graph.evaluator import Evaluator
 from core.graph.graph import Graph
 from core.graph.initial import initial_parameters
-from core.inspect.batch import Posed
 from core.inspect.gradient_check import GradientCheck, GradientCheckAnswer, check
-from core.inspect.question import Library
+from core.inspection.batch import Posed
+from core.inspection.question import Library
 from core.network import Network
 from core.op import Op, Site
 from core.ops.batch_norm import BatchNorm

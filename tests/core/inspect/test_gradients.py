@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from core.errors import Invalid
-from core.inspect.answers import answered
 from core.inspect.gradients import Gradients
-from core.inspect.question import Library
+from core.inspection.answers import answered
+from core.inspection.question import Library
 from tests.reference_networks import Case, agrees, cases, request_of
 
 Body = dict[str, Any]

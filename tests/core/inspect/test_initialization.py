@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import Invalid
 from core.inspect.initialization import Initialization
-from core.inspect.question import Library
+from core.inspection.question import Library
 from tests.reference_networks import Case, cases, request_of
 
 Body = dict[str, Any]

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import Invalid
 from core.inspect.per_example import PerExample
-from core.inspect.question import Library
+from core.inspection.question import Library
 from tests.reference_networks import case, request_of
 
 Body = dict[str, Any]

@@ -11,7 +11,7 @@ import pytest
 from core.arrays import Array, Call
 from core.inspect.gradient_check import TOLERANCE, GradientCheck, GradientCheckAnswer
 from core.inspect.gradients import Gradients
-from core.inspect.question import Library
+from core.inspection.question import Library
 from core.loss import LossSite
 from core.losses import LOSSES
 from core.op import Op, Site

@@ -8,9 +8,9 @@ import pytest
 
 from core.errors import Invalid
 from core.graph.build import build
-from core.inspect.answers import answered
-from core.inspect.question import Library
 from core.inspect.step import Step
+from core.inspection.answers import answered
+from core.inspection.question import Library
 from core.network import Network
 from core.optimizers import OPTIMIZERS
 from core.training.examples import Examples

@@ -10,9 +10,9 @@ import pytest
 
 from core.arrays import Shape
 from core.errors import Invalid
-from core.inspect.answers import answered
-from core.inspect.question import Library
 from core.inspect.trace import Trace
+from core.inspection.answers import answered
+from core.inspection.question import Library
 from core.op import Op
 from tests.one_op import every_op, question_about
 from tests.reference_networks import Case, agrees, cases, request_of

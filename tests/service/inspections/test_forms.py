@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from starlette.testclient import TestClient
 
 from core.inspect import QUESTIONS
-from core.inspect.answers import MOST_NUMBERS, holds_arrays
+from core.inspection.answers import MOST_NUMBERS, holds_arrays
 from service.inspections.npz import entry_name, npz
 
 Json = dict[str, Any]

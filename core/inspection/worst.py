@@ -5,7 +5,7 @@ import heapq
 import numpy as np
 
 from core.arrays import Array, Model
-from core.inspect.directions import Comparison, Point, Variable
+from core.inspection.directions import Comparison, Point, Variable
 
 WORST = 20
 """Entries that are listed."""

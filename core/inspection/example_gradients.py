@@ -7,8 +7,8 @@ import numpy as np
 
 from core.arrays import Array
 from core.graph.interpreter import Pass, back_propagate, loss_slopes
-from core.inspect.batch import Posed
-from core.inspect.objective import flat_gradient
+from core.inspection.batch import Posed
+from core.inspection.objective import flat_gradient
 
 
 def example_gradients(posed: Posed, parameters: Array | None = None) -> Iterator[Array]:

@@ -1,8 +1,8 @@
 """The attributions of one method as they stand in an answer."""
 
 from core.arrays import Array, Model
-from core.inspect.paths import PathRule, Summed
-from core.inspect.tensors import Shown, nested
+from core.inspection.paths import PathRule, Summed
+from core.inspection.tensors import Shown, nested
 
 Numbers = list[float | None]
 

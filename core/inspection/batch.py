@@ -13,10 +13,10 @@ from core.errors import Invalid, Problem, pointer
 from core.graph.graph import Graph
 from core.graph.interpreter import Pass, interpret
 from core.graph.randomness import Randomness
-from core.inspect.effort import effort_of_pass
-from core.inspect.examples import examples_of_arrays, examples_of_rows, examples_of_split
-from core.inspect.question import Library, Question, SplitName
-from core.inspect.subject import Bound, Subject, bind
+from core.inspection.effort import effort_of_pass
+from core.inspection.examples import examples_of_arrays, examples_of_rows, examples_of_split
+from core.inspection.question import Library, Question, SplitName
+from core.inspection.subject import Bound, Subject, bind
 from core.network import InputSpec
 from core.training.examples import Examples
 

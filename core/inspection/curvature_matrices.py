@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.arrays import Array, size_of
-from core.inspect.batch import Posed
-from core.inspect.hessian import STEP
-from core.inspect.objective import flat_gradient
+from core.inspection.batch import Posed
+from core.inspection.hessian import STEP
+from core.inspection.objective import flat_gradient
 
 MOST_PARAMETERS = 500
 

@@ -9,7 +9,7 @@ import pytest
 from core.graph.build import build
 from core.graph.initial import initial_parameters
 from core.graph.interpreter import interpret
-from core.inspect.chance import chance
+from core.inspection.chance import chance
 from core.losses import LOSSES
 from core.network import Network
 from core.training.examples import Examples

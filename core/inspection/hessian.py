@@ -3,8 +3,8 @@
 import numpy as np
 
 from core.arrays import Array
-from core.inspect.batch import Posed
-from core.inspect.objective import flat_gradient
+from core.inspection.batch import Posed
+from core.inspection.objective import flat_gradient
 
 STEP = 1e-30
 """It takes no difference, so it can be so small that its square is nothing."""

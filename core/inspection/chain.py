@@ -14,12 +14,12 @@ import numpy as np
 from core.arrays import Model, batch_last, size_of
 from core.graph.graph import Node
 from core.graph.interpreter import Pass
-from core.inspect.batch import Posed
-from core.inspect.effort import CALLING
-from core.inspect.local_derivatives import Entry, LocalDerivatives
-from core.inspect.objective import flat_gradient
-from core.inspect.parameter_entry import ParameterEntry
-from core.inspect.tensors import finite
+from core.inspection.batch import Posed
+from core.inspection.effort import CALLING
+from core.inspection.local_derivatives import Entry, LocalDerivatives
+from core.inspection.objective import flat_gradient
+from core.inspection.parameter_entry import ParameterEntry
+from core.inspection.tensors import finite
 
 MOST_TERMS = 200
 MOST_FACTORS = 20_000

@@ -12,9 +12,9 @@ from pydantic import BaseModel, Field, create_model
 
 from core.arrays import Array, Model
 from core.errors import Invalid, Problem, pointer
-from core.inspect.batch import BatchQuestion
-from core.inspect.question import ArrayPage, Library, Question
-from core.inspect.tensors import Shown, summarize
+from core.inspection.batch import BatchQuestion
+from core.inspection.question import ArrayPage, Library, Question
+from core.inspection.tensors import Shown, summarize
 
 MOST_NUMBERS = 2_000_000
 """Numbers that an answer holds in full; beyond them summaries say more and cost less."""

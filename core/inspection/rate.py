@@ -1,8 +1,8 @@
 """The learning rate that what a question finds is to be seen beside."""
 
 from core.errors import Invalid
-from core.inspect.question import Library
-from core.inspect.subject import Subject
+from core.inspection.question import Library
+from core.inspection.subject import Subject
 
 
 def rate_in_use(subject: Subject, asked: float | None, library: Library) -> float | None:

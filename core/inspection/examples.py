@@ -12,7 +12,7 @@ from core.data.rows import ColumnForm, table_from_rows
 from core.data.table import NumberColumn, Table
 from core.errors import Invalid, Problem, pointer
 from core.graph.graph import Graph, Target
-from core.inspect.question import History, SplitName
+from core.inspection.question import History, SplitName
 from core.loss import Loss
 from core.training.examples import Examples, check_indices, small_targets, strange_indices
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from core.inspect.question import History, Library, Trained
+from core.inspection.question import History, Library, Trained
 
 
 class NoModels:

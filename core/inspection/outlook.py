@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from core.evidence import Evidence
-from core.inspect.start import Layers, Reading
+from core.inspection.start import Layers, Reading
 
 Verdict = Literal["saturates", "vanishes", "explodes", "healthy"]
 

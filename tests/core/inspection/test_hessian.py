@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from core.arrays import Array, Shape
-from core.inspect.batch import Posed
 from core.inspect.gradients import Gradients
-from core.inspect.hessian import hessian_product
-from core.inspect.objective import flat_gradient
-from core.inspect.question import Library
+from core.inspection.batch import Posed
+from core.inspection.hessian import hessian_product
+from core.inspection.objective import flat_gradient
+from core.inspection.question import Library
 from core.op import Op
 from tests.one_op import every_op, question_about
 from tests.reference_networks import cases, request_of

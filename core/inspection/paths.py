@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from core.arrays import Array
-from core.inspect.explained import Explained, Points, combined, total
+from core.inspection.explained import Explained, Points, combined, total
 
 PathRule = Literal["gauss_legendre", "trapezoid", "midpoint", "left", "right"]
 

@@ -15,8 +15,8 @@ import numpy as np
 from core.arrays import Array
 from core.graph.graph import Slice
 from core.graph.interpreter import Pass
-from core.inspect.batch import Posed
-from core.inspect.objective import flat_gradient
+from core.inspection.batch import Posed
+from core.inspection.objective import flat_gradient
 from core.loss import Loss
 from core.per_example import ExampleGradients, Whole, added
 

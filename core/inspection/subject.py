@@ -13,7 +13,7 @@ from core.errors import Invalid
 from core.graph.build import Surroundings, build
 from core.graph.graph import Graph
 from core.graph.initial import initial_parameters
-from core.inspect.question import Library
+from core.inspection.question import Library
 from core.network import InputSpec, Network
 
 MOST_PARAMETERS = 20_000_000

@@ -11,10 +11,10 @@ import numpy as np
 from core.arrays import Array, Shape
 from core.graph.graph import Node
 from core.graph.interpreter import Pass
-from core.inspect.batch import Posed
-from core.inspect.chain import Chain, Factor, Term
-from core.inspect.objective import Objective
-from core.inspect.tensors import rms
+from core.inspection.batch import Posed
+from core.inspection.chain import Chain, Factor, Term
+from core.inspection.objective import Objective
+from core.inspection.tensors import rms
 
 MOST_NODES = 100
 MOST_TERMS = 30

@@ -8,10 +8,10 @@ from pydantic import Discriminator, Field, Tag
 
 from core.arrays import Array, Tensor, size_of
 from core.errors import Invalid, Problem, pointer
-from core.inspect.batch import MOST_VALUES
-from core.inspect.explained import Explained, point_of
-from core.inspect.output_gradient import without_loss
-from core.inspect.question import History
+from core.inspection.batch import MOST_VALUES
+from core.inspection.explained import Explained, point_of
+from core.inspection.output_gradient import without_loss
+from core.inspection.question import History
 from core.op import Name
 
 MOST_BASELINES = 1000

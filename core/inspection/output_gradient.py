@@ -14,8 +14,8 @@ from core.data.targets import Label
 from core.errors import Invalid, Problem
 from core.graph.graph import Graph
 from core.graph.interpreter import Pass, Rule, back_propagate, chain_rule
-from core.inspect.batch import Posed
-from core.inspect.tensors import nested
+from core.inspection.batch import Posed
+from core.inspection.tensors import nested
 from core.op import Name
 from core.prediction import class_labels
 

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 
 from core.arrays import Array, Shape, size_of
-from core.inspect.explained import Explained, Points
+from core.inspection.explained import Explained, Points
 
 Part = tuple[str, tuple[slice | int, ...]]
 """A place, and where in one example's value."""

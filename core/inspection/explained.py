@@ -10,8 +10,8 @@ from core.arrays import Array, Shape, size_of
 from core.errors import Invalid, Problem
 from core.graph.graph import Graph
 from core.graph.interpreter import Pass
-from core.inspect.batch import Posed
-from core.inspect.output_gradient import Output, without_loss
+from core.inspection.batch import Posed
+from core.inspection.output_gradient import Output, without_loss
 
 VALUES_AT_ONCE = 100_000
 

@@ -11,10 +11,10 @@ from pydantic import BaseModel
 from core.arrays import Array, Model
 from core.errors import Invalid
 from core.inspect import QUESTIONS
-from core.inspect.answers import MOST_NUMBERS, answered, arrays_of, holds_arrays, with_arrays_apart
 from core.inspect.gradients import Gradients
-from core.inspect.question import Library, Question
-from core.inspect.tensors import Shown, TensorSummary
+from core.inspection.answers import MOST_NUMBERS, answered, arrays_of, holds_arrays, with_arrays_apart
+from core.inspection.question import Library, Question
+from core.inspection.tensors import Shown, TensorSummary
 
 Body = dict[str, Any]
 

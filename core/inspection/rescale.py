@@ -7,7 +7,7 @@ import numpy as np
 from core.arrays import Array
 from core.graph.graph import Graph, Node
 from core.graph.interpreter import Pass, Rule, chain_rule
-from core.inspect.explained import Explained, Points, combined, sources
+from core.inspection.explained import Explained, Points, combined, sources
 from core.op import Site
 
 NEAR = 1e-8

@@ -8,9 +8,9 @@ import numpy as np
 
 from core.arrays import Array, Shape, size_of
 from core.graph.interpreter import Pass
-from core.inspect.batch import Posed
-from core.inspect.numeric import Kinked, Pattern, Reading, repeated_slope, slope_at_zero
-from core.inspect.objective import flat_gradient, total
+from core.inspection.batch import Posed
+from core.inspection.numeric import Kinked, Pattern, Reading, repeated_slope, slope_at_zero
+from core.inspection.objective import flat_gradient, total
 
 LEAST_SCALE = 0.1
 """Parameters near 0 are moved as if they were this large: they feed units whose inputs are of order 1."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.arrays import Array
-from core.inspect.lanczos import Ends, ends_of_spectrum, trace_estimate
+from core.inspection.lanczos import Ends, ends_of_spectrum, trace_estimate
 
 
 def with_spectrum(values: Array) -> Array:

@@ -10,8 +10,8 @@ import numpy as np
 from pydantic import Field
 
 from core.arrays import Array, Model
-from core.inspect.by_example import ByExample
-from core.inspect.tensors import finite
+from core.inspection.by_example import ByExample
+from core.inspection.tensors import finite
 
 MOST_LISTED = 20
 """Pairs and outliers that are named."""
