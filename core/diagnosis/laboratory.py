@@ -18,6 +18,7 @@ from core.diagnosis.overflow import Overflow, find_overflow
 from core.graph.graph import Graph
 from core.graph.initial import initial_parameters
 from core.graph.interpreter import interpret
+from core.schedules.constant import Constant
 from core.training.checkpoint import Checkpoint
 from core.training.events import Ended, EpochEnded
 from core.training.examples import Examples
@@ -122,7 +123,10 @@ class Laboratory:
         if rows < min(10 * self._batch * self.spec.batches_per_update, self.training.rows):
             return None
         epochs = int(max(1, min(3, self.spec.epochs, MOST_WORK // (each * rows))))
-        spec = self.spec.model_copy(update={"epochs": epochs, "early_stopping": None, "statistics": False})
+        # A schedule that watches a curve would miss it here; it does nothing in the first epochs.
+        schedule = self.spec.schedule if self.spec.schedule.watches is None else Constant()
+        changed = {"epochs": epochs, "schedule": schedule, "early_stopping": None, "statistics": False}
+        spec = self.spec.model_copy(update=changed)
         return spec, self.training if rows == self.training.rows else self.training.take(np.arange(rows))
 
     @property

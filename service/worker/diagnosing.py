@@ -59,6 +59,14 @@ class Diagnosing:
         return self._judged(ended.epoch, Failure(ended.node, ended.step, ended.epoch))
 
     def _judged(self, epoch: int, failure: Failure | None = None) -> DiagnosisTold | None:
+        """What has changed with an epoch. What goes wrong here is logged: no job is lost over what is said of it."""
+        try:
+            return self._judge(epoch, failure)
+        except Exception:  # noqa: BLE001 -- whatever it is, the training has nothing to do with it
+            _log.exception("the run could not be diagnosed", extra={"epoch": epoch})
+            return None
+
+    def _judge(self, epoch: int, failure: Failure | None) -> DiagnosisTold | None:
         course, before = self.record.course(failure), self._standing
         found = [taken_over(verdict, before) for verdict in judge(course)]
         changed = {change.code for change in changes(before, found)}

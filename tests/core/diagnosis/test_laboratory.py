@@ -212,3 +212,9 @@ def test_a_failed_run_says_where_it_failed() -> None:
     laboratory = Laboratory(case.graph, case.spec, case.training, case.validation, kept.get)
     verdict = next(one for one in judge(course) if one.code == "non_finite")
     assert complete(course, verdict, laboratory).evidence.operands is None, "step 1 is finite in this run"
+
+
+def test_short_trainings_do_without_a_schedule_that_watches_a_curve_they_do_not_have() -> None:
+    watching = {"kind": "reduce_on_plateau", "monitor": "validation.loss"}
+    answer = a_laboratory(a_network("tanh"), schedule=watching).train([0.1])
+    assert answer is not None and None not in answer["losses"][0]["loss"]
