@@ -84,9 +84,14 @@ def test_every_question_has_an_example_that_is_answered_as_its_schema_says(clien
     if answer.status_code == 200:
         Draft202012Validator(listed["answer"]).validate(answer.json())
     assert ("application/x-npz" in listed["media_types"]) == (question in WITH_ARRAYS)
-    document = client.get("/openapi.json").json()["paths"][listed["path"]]["post"]
-    assert document["requestBody"]["content"]["application/json"]["example"] == listed["example"]
-    assert set(document["responses"]["200"]["content"]) == set(listed["media_types"])
+
+
+def test_the_documentation_shows_the_example_and_the_forms_of_every_question(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    for listed in client.get("/v1/inspect").json()["data"]:
+        document = paths[listed["path"]]["post"]
+        assert document["requestBody"]["content"]["application/json"]["example"] == listed["example"]
+        assert set(document["responses"]["200"]["content"]) == set(listed["media_types"])
 
 
 def test_a_question_is_a_file_where_its_answer_holds_arrays_and_else_not_acceptable(
