@@ -1,96 +1,117 @@
-"""The loss of an output that is the same for every row: what is reached without looking at the inputs."""
+"""What a network has to beat: the loss of the best output that is the same for every row."""
+
+from collections.abc import Callable, Iterator
+from math import inf, isfinite
 
 import numpy as np
 
-from core.arrays import Array, Shape, at_least_double, batch_last
-from core.classes import Scale
-from core.entrywise import Entrywise
+from core.arrays import Array, batch_last
 from core.graph.graph import Graph
 from core.loss import Loss, LossSite
 from core.training.examples import Examples
 
-_HALVINGS = 120
-"""Of the interval in which the best number is looked for; 64 of them exhaust float64, and some go to the width."""
+MOST_ENTRIES = 500_000
+"""Outputs that a loss is taken of: more rows than give so many are thinned out evenly."""
 
-_LEAST = 1e-300
-"""A frequency of 0 counts as this much, so that it has a logarithm."""
+MOST_STEPS = 60
+
+Judge = Callable[[Array], tuple[float, Array]]
+"""The loss of one constant output, and its slope there."""
 
 
 def chance(graph: Graph, examples: Examples) -> float | None:
-    """The data term of the best constant output; None where a loss has no such output that is known here.
+    """The data term of the best constant output; None where it is not finite or there is no loss.
 
     For cross_entropy that is the entropy of the classes' frequencies −Σ p log p, log k for k equally frequent ones; for
-    bce the same of yes and no; for mse the variance of the target: of (1, 2, 3) it is 2/3.
+    bce the same of yes and no; for mse the variance of the target: of (1, 2, 3) it is 2/3. The usual minima are known
+    (the logarithm of the share of each class, the mean, the median); from the best of them the loss is walked down by
+    its own slope, so it is right for any loss.
     """
-    total = 0.0
-    for index, loss in enumerate(graph.losses):
-        target = examples.targets[str(loss.target)]
-        output = _best_output(loss, graph.shape_of(str(loss.input)), target)
-        if output is None:
-            return None
-        site = _site(loss, output, target, examples.sample_weights.get(index))
-        with np.errstate(all="ignore"):
-            for call in (*loss.prepare(site), *loss.forward(site)):
-                call()
-        total += loss.weight * float(site.value)
-    return total if np.isfinite(total) else None
+    if not graph.losses:
+        return None
+    total = sum(_least(graph, index, loss, examples) for index, loss in enumerate(graph.losses) if loss.weight > 0)
+    return total if isfinite(total) else None
 
 
-def _site(loss: Loss, output: Array, target: Array, weights: Array | None) -> LossSite:
-    y = np.repeat(output[..., None], len(target), axis=-1)
-    t = batch_last(target.astype(np.intp) if loss.target_type() == "class" else target.astype(np.float64))
-    return LossSite(y, t, np.zeros_like(y), np.zeros((), at_least_double(y.dtype)), weights)
+def _least(graph: Graph, index: int, loss: Loss, examples: Examples) -> float:
+    shape = graph.shape_of(str(loss.input))
+    thin = max(1, -(-examples.rows * max(1, int(np.prod(shape))) // MOST_ENTRIES))
+    targets = np.asarray(examples.targets[str(loss.target)][::thin])
+    weights = examples.sample_weights.get(index)
+    site = LossSite(
+        y=np.zeros((*shape, len(targets))),
+        t=np.ascontiguousarray(batch_last(targets if targets.dtype.kind == "i" else targets.astype(np.float64))),
+        dy=np.zeros((*shape, len(targets))),
+        value=np.zeros(()),
+        sample_weight=None if weights is None else np.asarray(weights[::thin], np.float64),
+    )
+    calls = [*loss.prepare(site), *loss.forward(site), *loss.backward(site)]
+    # The slope that a loss writes holds its weight, its value does not.
+    walk = _Walk(loss, site, calls)
+    starts = [(walk.at(start), start) for start in _starts(loss, targets, shape)]
+    best, start = min(starts, key=lambda one: one[0][0])
+    return loss.weight * walk.down(best, start)
 
 
-def _best_output(loss: Loss, shape: Shape, target: Array) -> Array | None:
-    """The output of one example that all examples share."""
-    if loss.output_scale is not None:
-        return _on_scale(_frequencies(loss, shape, target), loss, loss.output_scale)
-    if isinstance(loss, Entrywise):
-        return _best_numbers(loss, shape, target)
-    return None
-
-
-def _frequencies(loss: Loss, shape: Shape, target: Array) -> Array:
-    """How often each class occurs, as an output of this shape; smoothed as the loss smooths its targets."""
+def _starts(loss: Loss, targets: Array, shape: tuple[int, ...]) -> Iterator[Array]:
+    """Constants that are the best of some loss."""
+    yield np.zeros(shape)
     if loss.target_type() == "class":
-        counted = target[target != getattr(loss, "ignore_index", None)].astype(np.intp)
-        share = np.bincount(counted.reshape(-1), minlength=shape[-1]) / max(counted.size, 1)
-    elif _chooses_one(loss, shape):
-        share = target.reshape(-1, shape[-1]).mean(axis=0)
-    else:
-        share = target.mean(axis=0)
-    smoothing = getattr(loss, "label_smoothing", 0.0)
-    classes = shape[-1] if _chooses_one(loss, shape) else 2
-    return np.broadcast_to((1.0 - smoothing) * share + smoothing / classes, shape)
+        classes = targets[(targets >= 0) & (targets < shape[-1])].astype(np.intp)
+        shares = np.bincount(classes.reshape(-1), minlength=shape[-1]) / max(classes.size, 1)
+        yield np.broadcast_to(np.log(np.maximum(shares, 1e-12)), shape).copy()
+    elif targets.shape[1:] == shape:
+        mean = targets.mean(axis=0, dtype=np.float64)
+        if loss.output_scale is None:
+            yield mean
+            yield np.median(targets, axis=0).astype(np.float64)
+        else:
+            share = np.clip(mean, 1e-12, 1 - 1e-12)
+            yield np.log(share) if loss.chooses_one else np.log(share) - np.log1p(-share)
 
 
-def _on_scale(share: Array, loss: Loss, scale: Scale) -> Array:
-    if scale == "probabilities":
-        return share.copy()
-    logs = np.log(np.maximum(share, _LEAST))
-    if scale == "log_probabilities" or _chooses_one(loss, share.shape):
-        return np.asarray(logs)
-    return np.asarray(logs - np.log(np.maximum(1.0 - share, _LEAST)))
+class _Walk:
+    """The way down of one loss over constants c; what it takes for probabilities is made of c as of logits."""
 
+    def __init__(self, loss: Loss, site: LossSite, calls: list[Callable[[], object]]) -> None:
+        self._loss, self._site, self._calls = loss, site, calls
 
-def _chooses_one(loss: Loss, shape: Shape) -> bool:
-    return loss.chooses_one and shape[-1:] != (1,)
+    def at(self, constant: Array) -> tuple[float, Array]:
+        """The loss, and its slope in c."""
+        output, back = self._output(constant)
+        self._site.y[...] = output[..., None]
+        with np.errstate(all="ignore"):
+            for call in self._calls:
+                call()
+        assert self._site.dy is not None
+        value = float(self._site.value)
+        return (value if isfinite(value) else inf), back(self._site.dy.sum(axis=-1) / (self._loss.weight or 1.0))
 
+    def down(self, best: tuple[float, Array], constant: Array) -> float:
+        """The least loss that steps against the slope find, each as long as it must be to go down."""
+        loss, slope = best
+        rate = 1.0
+        for _ in range(MOST_STEPS):
+            square = float((slope * slope).sum())
+            if not 1e-18 < square < inf or rate < 1e-9:
+                break
+            there, then = self.at(constant - rate * slope)
+            if there > loss - 0.3 * rate * square:
+                rate *= 0.4
+                continue
+            constant, loss, slope, rate = constant - rate * slope, there, then, 2.0 * rate
+        return loss
 
-def _best_numbers(loss: Loss, shape: Shape, target: Array) -> Array:
-    """Where the summed slope of a convex loss changes its sign, found by halving for all entries of an output at once.
-
-    The interval holds the logarithms of counts as well as the numbers themselves.
-    """
-    largest = np.abs(target).max(initial=0.0) + 50.0
-    low, high = np.full(shape, -largest), np.full(shape, largest)
-    for _ in range(_HALVINGS):
-        middle = low + (high - low) / 2
-        site = _site(loss, middle, target, None)
-        for call in (*loss.prepare(site), *loss.backward(site)):
-            call()
-        assert site.dy is not None
-        falls = site.dy.sum(axis=-1) < 0
-        low, high = np.where(falls, middle, low), np.where(falls, high, middle)
-    return np.asarray(low + (high - low) / 2)
+    def _output(self, constant: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """The output that c stands for, and what turns a slope of the output into one of c."""
+        scale = self._loss.output_scale
+        if scale in {None, "logits"}:
+            return constant, lambda slope: slope
+        if not self._loss.chooses_one:
+            share = 1.0 / (1.0 + np.exp(-constant))
+            return share, lambda slope: slope * share * (1.0 - share)
+        shifted = constant - constant.max(axis=-1, keepdims=True)
+        shares = np.exp(shifted) / np.exp(shifted).sum(axis=-1, keepdims=True)
+        if scale == "probabilities":
+            return shares, lambda slope: shares * (slope - (slope * shares).sum(axis=-1, keepdims=True))
+        return np.log(shares), lambda slope: slope - shares * slope.sum(axis=-1, keepdims=True)
