@@ -31,7 +31,7 @@ test: $(VENV)/.dev ## format, lint, types, import contracts, all tests on SQLite
 	$(call step,lint,$(VENV)/bin/ruff check .)
 	$(call step,types,$(RUN) -m mypy)
 	$(call step,import contracts,$(VENV)/bin/lint-imports)
-	$(call step,tests,$(RUN) -m pytest -q -n 3 --dist worksteal)
+	$(call step,tests,$(RUN) -m pytest -q -n 2)
 
 bench: $(VENV)/.bench ## examples per second beside peers and the GEMM floor; how often the diagnosis is right
 	@$(RUN) -m tests.bench.training; trained=$$?; $(RUN) -m tests.bench.diagnosis && exit $$trained

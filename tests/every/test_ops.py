@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import DTypeLike
 from pydantic import TypeAdapter
 
-from core.arrays import Array, Shape, batch_first, batch_last
+from core.arrays import Array, Call, Shape, batch_first, batch_last
 from core.op import Op, Site
 from core.ops import OPS, AnyOp
 from core.pointwise import Pointwise
@@ -223,6 +223,13 @@ def test_running_a_plan_again_allocates_nothing(example: Example, dtype: DTypeLi
     site = bench.site()
     calls = [*bench.op.forward(site), *bench.op.backward(site)]
     run(calls)
+    most = min(site.y.nbytes, site.x[0].nbytes)
+    # A thread that an earlier test has left may allocate meanwhile; what the calls themselves take is there every time.
+    assert any(kept < 4096 and peak < most for kept, peak in (traced(calls) for _ in range(3)))
+
+
+def traced(calls: Sequence[Call]) -> tuple[int, int]:
+    """Bytes that 20 runs keep, and the most that they have at a time."""
     tracemalloc.start()
     try:
         run(calls)
@@ -233,8 +240,7 @@ def test_running_a_plan_again_allocates_nothing(example: Example, dtype: DTypeLi
         after, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert after - before < 4096
-    assert peak - before < min(site.y.nbytes, site.x[0].nbytes)
+    return after - before, peak - before
 
 
 @every_op

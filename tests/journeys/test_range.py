@@ -3,6 +3,8 @@
 import os
 import signal
 
+import pytest
+
 from tests.journeys.jobs import a_dataset
 from tests.journeys.running import IMPATIENT, Service, serving, until
 
@@ -52,7 +54,9 @@ def a_range_job(service: Service, dataset: str) -> str:
     return str(service.post("/v1/jobs", asked)["id"])
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_range_test_that_is_killed_and_paused_ends_with_the_curve_of_an_undisturbed_one(database_url: str) -> None:
+    """On one database: what kills do to jobs of any kind on the other is tested of those that train."""
     with serving(database_url, variables=IMPATIENT) as service:
         dataset = a_dataset(service)
         undisturbed = a_range_job(service, dataset)

@@ -16,6 +16,7 @@ COMMANDS = "\n".join(re.findall(r"```bash\n(.*?)```", TOUR, flags=re.DOTALL))
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the tour is written with curl")
+@pytest.mark.parametrize("service", ["sqlite"], indirect=True)
 def test_every_command_of_the_tour_does_what_the_text_says(service: Service, tmp_path: Path) -> None:
     script = COMMANDS.replace("http://127.0.0.1:8000", str(service.http.base_url).rstrip("/"))
     tour = subprocess.run(
