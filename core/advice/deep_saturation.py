@@ -30,7 +30,7 @@ class DeepSaturation(Rule):
             slope = node.op.steepest
             if node.op.normalizes:
                 product, count = 1.0, 0
-            elif slope is not None and slope < 1.0 and node.id not in situation.judged:
+            elif slope is not None and slope < 1.0 and node.id not in situation.graph.outcomes:
                 product, count = product * slope, count + 1
             products[node.id] = product, count
             if product < self.least_product and (worst is None or count > worst[0][1]):

@@ -1,6 +1,6 @@
 """What rules look at: a checked network, and how it would be trained."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -38,20 +38,6 @@ class Situation:
     plan: TrainingPlan | None = None
 
     @cached_property
-    def readers(self) -> Mapping[str, Sequence[Node]]:
-        """The nodes that a value feeds."""
-        readers: dict[str, list[Node]] = {}
-        for node in self.graph.nodes:
-            for name in dict.fromkeys(node.inputs):
-                readers.setdefault(name, []).append(node)
-        return readers
-
-    @cached_property
-    def judged(self) -> frozenset[str]:
-        """Nodes that a loss looks at, or that are the prediction."""
-        return frozenset({self.graph.output, *(str(loss.input) for loss in self.graph.losses)})
-
-    @cached_property
     def starts(self) -> Mapping[str, Initializer]:
         """How the weights of every node that draws some start."""
         return initializers(self.graph)
@@ -87,4 +73,4 @@ class Situation:
 
     def is_only_read_once(self, node: Node) -> bool:
         """Whether a single node reads it, and no loss and nobody who asks for the prediction."""
-        return len(self.readers.get(node.id, ())) == 1 and node.id not in self.judged
+        return len(self.graph.readers.get(node.id, ())) == 1 and node.id not in self.graph.outcomes

@@ -62,7 +62,7 @@ def _with_weights_behind(situation: Situation) -> set[str]:
 
 def _is_added(situation: Situation, node: Node) -> bool:
     """Whether its value is added to another."""
-    readers = list(situation.readers.get(node.id, ()))
+    readers = list(situation.graph.readers.get(node.id, ()))
     while len(readers) == 1 and readers[0].op.only_moves:
-        readers = list(situation.readers.get(readers[0].id, ()))
+        readers = list(situation.graph.readers.get(readers[0].id, ()))
     return any(isinstance(reader.op, Add) and len(reader.inputs) > 1 for reader in readers)

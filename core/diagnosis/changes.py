@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.graph.build import build
-from core.graph.graph import Graph, Node
+from core.graph.graph import Graph
 from core.graph.written import written_out
 from core.op import Op
 from core.ops.layer_norm import LayerNorm
@@ -41,7 +41,7 @@ def _usual_start(graph: Graph, examples: Examples) -> Changed | None:
 
 
 def _rectified(graph: Graph, examples: Examples) -> Changed | None:
-    saturating = {node.id for node in graph.nodes if node.op.steepest is not None and not _is_judged(graph, node)}
+    saturating = {node.id for node in graph.nodes if node.op.steepest is not None and node.id not in graph.outcomes}
     if not saturating:
         return None
     network = written_out(graph, with_params=False)
@@ -54,7 +54,7 @@ def _rectified(graph: Graph, examples: Examples) -> Changed | None:
 
 def _normalized(graph: Graph, examples: Examples) -> Changed | None:
     """A layer_norm between each dense layer and what follows it, where that is no loss."""
-    places = {node.id for node in graph.nodes if node.op.op == "dense" and not _is_judged(graph, node)}
+    places = {node.id for node in graph.nodes if node.op.op == "dense" and node.id not in graph.outcomes}
     if not places or any(node.op.op.endswith("_norm") for node in graph.nodes):
         return None
     network = written_out(graph)
@@ -76,10 +76,6 @@ def _standardized(graph: Graph, examples: Examples) -> Changed | None:
             inputs[name] = (rows - rows.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
     same = all(np.allclose(inputs[name], examples.inputs[name], atol=0.5) for name in inputs)
     return None if same else (graph, Examples(inputs, examples.targets, examples.sample_weights))
-
-
-def _is_judged(graph: Graph, node: Node) -> bool:
-    return node.id == graph.output or any(loss.input == node.id for loss in graph.losses)
 
 
 USUAL_START = Change("usual initialization: He before rectifiers, Glorot elsewhere, biases 0", _usual_start)

@@ -127,11 +127,6 @@ class Course:
         return [name for name in reversed(path) if name in layers]
 
     @cached_property
-    def judged(self) -> frozenset[str]:
-        """Nodes that a loss looks at, or that are the prediction: there saturation is confidence."""
-        return frozenset({self.graph.output, *(str(loss.input) for loss in self.graph.losses)})
-
-    @cached_property
     def hidden(self) -> frozenset[str]:
         """Nodes with another layer between them and every loss."""
         reaches: set[str] = set()

@@ -1,6 +1,6 @@
 """A checked network: nodes in an order that can be computed, with shapes, parameters and losses resolved."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -71,6 +71,20 @@ class Graph:
     @cached_property
     def node(self) -> Mapping[str, Node]:
         return {node.id: node for node in self.nodes}
+
+    @cached_property
+    def readers(self) -> Mapping[str, Sequence[Node]]:
+        """The nodes that each value feeds, in the order of the graph; a value that feeds none is left out."""
+        readers: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                readers.setdefault(name, []).append(node)
+        return readers
+
+    @cached_property
+    def outcomes(self) -> frozenset[str]:
+        """The values that a loss looks at, or that are the prediction."""
+        return frozenset({self.output, *(str(loss.input) for loss in self.losses)})
 
     @cached_property
     def layout(self) -> tuple[Slice, ...]:

@@ -1,7 +1,7 @@
 """What signals do in a network at one point of its parameters, layer by layer: sizes on the way there and back."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -9,10 +9,10 @@ import numpy as np
 from core.arrays import Array
 from core.graph.graph import Graph, Node
 from core.graph.interpreter import Pass, interpret
+from core.graph.layers import is_layer, layers_of
 from core.graph.randomness import Randomness
-from core.op import Site
 from core.training.examples import Examples
-from core.training.statistics import FLAT
+from core.training.probe import dead_share, flat_share, rms
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,10 @@ class Layers:
     def all(self) -> Sequence[Layer]:
         """In the order of the graph."""
         depths = self._depths()
-        judged = {self._graph.output, *(loss.input for loss in self._graph.losses)}
         found = []
-        for node in filter(_has_weights, self._graph.nodes):
+        for node in layers_of(self._graph):
             behind = self._behind(node)
-            is_hidden = judged.isdisjoint({node.id, *(one.id for one in behind)})
+            is_hidden = self._graph.outcomes.isdisjoint({node.id, *(one.id for one in behind)})
             found.append(Layer(node, depths[node.id], behind, is_hidden))
         return found
 
@@ -67,33 +66,21 @@ class Layers:
         """Layers on the longest way."""
         return max((layer.depth for layer in self.all), default=0)
 
-    @cached_property
-    def _readers(self) -> Mapping[str, list[Node]]:
-        readers: dict[str, list[Node]] = {}
-        for node in self._graph.nodes:
-            for name in dict.fromkeys(node.inputs):
-                readers.setdefault(name, []).append(node)
-        return readers
-
     def _depths(self) -> dict[str, int]:
         depths = dict.fromkeys(self._graph.inputs, 0)
         for node in self._graph.nodes:
-            depths[node.id] = max(depths[name] for name in node.inputs) + _has_weights(node)
+            depths[node.id] = max(depths[name] for name in node.inputs) + is_layer(node)
         return depths
 
     def _behind(self, node: Node) -> tuple[Node, ...]:
         chain: list[Node] = []
         current = node
-        while len(readers := self._readers.get(current.id, [])) == 1:
+        while len(readers := self._graph.readers.get(current.id, ())) == 1:
             (current,) = readers
-            if _has_weights(current) or len(current.inputs) > 1:
+            if is_layer(current) or len(current.inputs) > 1:
                 break
             chain.append(current)
         return tuple(chain)
-
-
-def _has_weights(node: Node) -> bool:
-    return any(parameter.is_drawn for parameter in node.parameters.values())
 
 
 def read_layers(
@@ -122,7 +109,7 @@ def _read(layer: Layer, done: Pass) -> Reading:
         z_variance=_finite(z.var()),
         mean=_finite(left.mean()),
         variance=_finite(left.var()),
-        signal=None if back is None else _finite(np.sqrt(np.mean(np.square(back)))),
+        signal=None if back is None else _finite(rms(back)),
         saturated=_first(_saturated(node, done) for node in (layer.node, *layer.behind)),
         dead=_first(_dead(node, layer, done) for node in layer.behind),
         non_finite=sum(int(array.size - np.isfinite(array).sum()) for array in (z, left)),
@@ -134,16 +121,7 @@ def _saturated(node: Node, done: Pass) -> float | None:
     steepest = node.op.steepest
     if steepest is None:
         return None
-    return float((_slopes(node, done.sites[node.id]) < FLAT * steepest).mean())
-
-
-def _slopes(node: Node, site: Site) -> Array:
-    """dy/dx entry by entry: what comes back of ones."""
-    dx = np.zeros_like(site.x[0])
-    alone = replace(site, dy=np.ones_like(site.y), dx=(dx,), y=np.zeros_like(site.y), _scratch={})
-    for call in (*node.op.forward(alone), *node.op.backward(alone)):
-        call()
-    return dx
+    return flat_share(node, done.sites[node.id].x[0], steepest)
 
 
 def _dead(node: Node, layer: Layer, done: Pass) -> float | None:
@@ -152,12 +130,12 @@ def _dead(node: Node, layer: Layer, done: Pass) -> float | None:
         return None
     value = done.values[node.id]
     units = np.moveaxis(value, 1 if layer.node.op.reads_channels else -1, 0)
-    return float(np.mean(~(units.reshape(len(units), -1) > 0).any(axis=1)))
+    return dead_share(units.reshape(len(units), -1))
 
 
 def _first(found: Iterable[float | None]) -> float | None:
     return next((one for one in found if one is not None), None)
 
 
-def _finite(value: Array | np.floating) -> float | None:
+def _finite(value: Array | np.floating | float) -> float | None:
     return float(value) if np.isfinite(value) else None

@@ -27,10 +27,9 @@ def _started(node: Node, initializer: Initializer) -> Op:
 
 def with_activation(graph: Graph, activation: str) -> Graph:
     """Every activation that is neither the prediction nor looked at by a loss is of this kind."""
-    judged = {graph.output, *(loss.input for loss in graph.losses)}
     nodes = [
         OPS[activation].model_validate({"id": node.id, "inputs": list(node.inputs)})
-        if isinstance(node.op, Pointwise) and node.id not in judged
+        if isinstance(node.op, Pointwise) and node.id not in graph.outcomes
         else node.op
         for node in graph.nodes
     ]

@@ -66,7 +66,7 @@ class Batches:
         self._penalties = Penalties(graph, graph.penalties, parameters, self.gradient)
         self._mean = np.zeros_like(self.gradient) if spec.batches_per_update > 1 else self.gradient
         self.adds_up = not losses_in_steps and all(loss.adds_up for loss in graph.losses)
-        names = sorted({graph.output, *(str(loss.input) for loss in graph.losses)})
+        names = sorted(graph.outcomes)
         if self.size == self.rows:
             self.kept = {name: self._plan(self.rows).buffers.values[name] for name in names}
         else:

@@ -70,23 +70,18 @@ def memory_of(
 
 def _epoch_bytes(graph: Graph, rows: int, size: int, precision: "np.dtype[np.floating]") -> int:
     """The order of the rows, the outputs an epoch keeps, what judges them, and the calls of its steps."""
-    outputs = {graph.output, *(str(loss.input) for loss in graph.losses)}
-    kept = sum(size_of(graph.shape_of(name)) for name in outputs) * rows * precision.itemsize if size < rows else 0
-    targets = sum(size_of(target.shape) for target in graph.targets.values()) * rows * precision.itemsize
-    return (
-        2 * 8 * rows
-        + kept
-        + targets
-        + _judging_bytes(graph, rows, outputs, precision)
-        + _STEP_BYTES * (-(-rows // size))
+    kept = (
+        sum(size_of(graph.shape_of(name)) for name in graph.outcomes) * rows * precision.itemsize if size < rows else 0
     )
+    targets = sum(size_of(target.shape) for target in graph.targets.values()) * rows * precision.itemsize
+    return 2 * 8 * rows + kept + targets + _judging_bytes(graph, rows, precision) + _STEP_BYTES * (-(-rows // size))
 
 
-def _judging_bytes(graph: Graph, rows: int, outputs: set[str], precision: "np.dtype[np.floating]") -> int:
+def _judging_bytes(graph: Graph, rows: int, precision: "np.dtype[np.floating]") -> int:
     """Work arrays that outputs are judged in: as many as one whole piece and one rest of a piece take."""
-    piece = min(rows_of_piece(graph.shape_of(name)) for name in outputs)
+    piece = min(rows_of_piece(graph.shape_of(name)) for name in graph.outcomes)
     rows = min(rows, 2 * piece + rows % piece)
-    kept = {name: np.zeros((*graph.shape_of(name), rows), precision) for name in outputs}
+    kept = {name: np.zeros((*graph.shape_of(name), rows), precision) for name in graph.outcomes}
     targets = {
         name: np.zeros((rows, *target.shape), np.intp if target.type == "class" else precision)
         for name, target in graph.targets.items()

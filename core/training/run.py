@@ -338,8 +338,7 @@ class Run:
             raise Diverged(self._first_bad_parameter(), step)
         if self._validation is None:
             return {}
-        names = list({*self._evaluator.judged, self.graph.output})
-        values = self._evaluator.values(self._validation.inputs, names)
+        values = self._evaluator.values(self._validation.inputs, list(self.graph.outcomes))
         loss = self._evaluator.judge(values, self._validation.targets, self._validation.sample_weights)
         if not isfinite(loss):
             raise Diverged(self._first_bad_parameter() or self.graph.losses[0].input, step)

@@ -45,7 +45,7 @@ def measure(model: LoadedModel, material: Material, split: SplitName | None) -> 
     """Loss and metrics of the model over these rows. Raises Invalid where its outputs are not finite."""
     graph, examples = model.graph, material.examples.typed(model.graph, model.parameters.dtype)
     with model.evaluator() as evaluator, np.errstate(all="ignore"):
-        values = evaluator.values(examples.inputs, list({*evaluator.judged, graph.output}))
+        values = evaluator.values(examples.inputs, list(graph.outcomes))
         loss = evaluator.judge(values, examples.targets, examples.sample_weights)
     if not all(np.isfinite(outputs).all() for outputs in values.values()):
         detail = "the model's outputs are not finite for some of these rows: they are too far from the training rows"

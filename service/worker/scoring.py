@@ -28,7 +28,7 @@ def score(experiment: Experiment, weights: bytes) -> Scores:
 
 def _score(experiment: Experiment, evaluator: Evaluator, examples: Examples) -> dict[str, float | None]:
     graph = experiment.graph
-    values = evaluator.values(examples.inputs, list({*evaluator.judged, graph.output}))
+    values = evaluator.values(examples.inputs, list(graph.outcomes))
     loss = finite(evaluator.judge(values, examples.targets, examples.sample_weights))
     if not all(np.isfinite(outputs).all() for outputs in values.values()):
         return {"loss": loss}

@@ -66,5 +66,6 @@ class Saturated(Rule):
 
 
 def _shares(course: Course, probe: Probe) -> dict[str, float]:
-    shares = {name: look.saturated for name, look in looks(probe).items() if name not in course.judged}
+    # Where a loss looks, or at the prediction, saturation is confidence.
+    shares = {name: look.saturated for name, look in looks(probe).items() if name not in course.graph.outcomes}
     return {name: share for name, share in shares.items() if share is not None}
